@@ -1,0 +1,70 @@
+/*
+ * commands.h: what a person may say. One table row a command (names, role, usage, help, function); chat, `trainbot send`
+ * and POST /api/command all come through request_begin. A request lives until its outcome is known.
+ *
+ * To add a command: a row in commands.c's table, its function, its tests; help, README table and near misses follow.
+ */
+#ifndef TRAINBOT_COMMANDS_H
+#define TRAINBOT_COMMANDS_H
+
+#include "bot.h"
+#include "control.h"
+
+struct reply {
+    const char *text;   /* NULL for a picture alone */
+    int64_t image;      /* image id; 0 none */
+    const char *buttons; /* quick replies, one per line; NULL none */
+};
+
+/* Who asks, and where the answers go. */
+struct asker {
+    const char *channel, *chat, *sender; /* identity = channel:sender */
+    enum role role;
+    bool lang_known;
+    enum lang lang;     /* where known; else from the text, else the chat's, else settings */
+    /* NULL: answers are messages to the chat. Else they come here until done() is called (exactly once; ok tells
+     * whether it was done or refused). After request_detach, late answers become messages to the chat. */
+    void (*reply)(void *user, const struct reply *reply);
+    void (*done)(void *user, bool ok);
+    void *user;
+};
+
+/* Understands and carries out one text. Returns the request's id (> 0) while its outcome is open, 0 when it is done
+ * already (done was called). Strings are borrowed until return. text need not be valid UTF-8 or short. */
+uint64_t request_begin(struct bot *bot, const struct asker *asker, const char *text, size_t size);
+/* The waiting side gives up (10 s at the API): from now on answers go to the chat as messages. */
+void request_detach(struct bot *bot, uint64_t request);
+
+/* runs.c tells what became of a control, and that a launched run said hello (or will not). */
+void commands_outcome(struct bot *bot, const struct control *control, const struct outcome *outcome);
+void commands_started(struct bot *bot, uint64_t request, const struct run *run); /* run->state tells: running, failed */
+
+MUST_USE int commands_create(struct bot *bot); /* fills bot->requests and bot->sessions */
+MUST_USE int commands_load(struct bot *bot);   /* sessions from the store; unhandled inbound messages */
+void commands_tick(struct bot *bot);           /* time limits of requests */
+int64_t commands_next_ms(const struct bot *bot);
+void commands_free(struct bot *bot);
+
+/* ---- who may what (access.c) ---- */
+
+/* The role of an identity: console:OWN_UID and web:token are owners, then [access], then pairings in the store. */
+enum role access_role(struct bot *bot, const char *channel, const char *sender);
+
+/* ---- conversations (sessions.c) ---- */
+
+/* A chat that hears of runs by itself: registered by a channel (web, console) or once somebody known wrote there. */
+struct session {
+    char *channel, *chat;
+    enum lang lang;
+    bool lang_known;
+    int64_t chosen_run;       /* 用 N; 0 none */
+    int mute_from, mute_until; /* minutes of the local day; both -1: not muted; equal: always */
+    struct session *next;
+};
+struct session *sessions_first(struct bot *bot);
+/* Found or made; NULL when out of memory. */
+struct session *session_get(struct bot *bot, const char *channel, const char *chat);
+bool session_muted(const struct bot *bot, const struct session *session, int64_t wall_ms);
+enum lang session_lang(const struct bot *bot, const struct session *session);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * outbox.h: everything that leaves is a row before it is tried. Classes: reply, alert, image, progress. Progress
+ * coalesces (the newest wins) while a channel is down, slow or over budget; replies and alerts are never dropped. One
+ * message at a time per chat, in order; back-off with jitter; the same key after a restart. When the store fails,
+ * replies and alerts leave from memory, once.
+ */
+#ifndef TRAINBOT_OUTBOX_H
+#define TRAINBOT_OUTBOX_H
+
+#include "bot.h"
+
+struct outbox_message {
+    const char *channel, *chat;
+    enum message_class class;
+    const char *text;
+    int64_t image, run;
+    const char *key;     /* progress: "progress:7" coalesces and edits; "" else */
+    const char *buttons; /* quick replies, one per line; NULL none */
+};
+/* Queues a message; it leaves after this turn's commit. ret_id may be NULL. */
+MUST_USE int outbox_add(struct bot *bot, const struct outbox_message *message, int64_t *ret_id);
+
+MUST_USE int outbox_create(struct bot *bot);   /* fills bot->outbox */
+MUST_USE int outbox_load(struct bot *bot);     /* open rows of an earlier life */
+void outbox_pump(struct bot *bot);             /* after the commit: hands what is due to the channels */
+void outbox_store_failed(struct bot *bot);     /* the turn was rolled back: its replies and alerts go from memory */
+int64_t outbox_next_ms(const struct bot *bot); /* mono; INT64_MAX none */
+void outbox_free(struct bot *bot);
+/* Numbers for 通道 and /metrics. */
+struct outbox_count {
+    int64_t queued, sending, sent, failed, retried;
+};
+struct outbox_count outbox_count(const struct bot *bot, const char *channel);
+
+/* report.c: words a fact for every chat it concerns and queues it. */
+void report_fact(struct bot *bot, const struct fact *fact);
+
+/* Splits text into pieces of at most max_bytes, on line, then on UTF-8 boundaries. Returns the piece's length from
+ * `text`; the next piece begins there (leading newline skipped by the caller's next call). */
+size_t text_split(const char *text, size_t size, size_t max_bytes);
+
+#endif

@@ -1,0 +1,123 @@
+/*
+ * run.h: one run as the bot knows it. Pure state: what a frame, an exit or a passing second makes of a run stands in
+ * run.c and rules.c, without I/O; runs.h holds the collection and talks to store, link and launcher.
+ *
+ * queued → starting → running ⇄ paused → stopping → finished | stopped | failed | lost
+ */
+#ifndef TRAINBOT_RUN_H
+#define TRAINBOT_RUN_H
+
+#include "launcher.h"
+#include "settings.h"
+#include "wire.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum run_state {
+    RUN_QUEUED, RUN_STARTING, RUN_RUNNING, RUN_PAUSED, RUN_STOPPING, /* live */
+    RUN_FINISHED, RUN_STOPPED, RUN_FAILED, RUN_LOST,                 /* ended */
+    RUN_STATES
+};
+const char *run_state_name(enum run_state state); /* "running": as the API and the store say it */
+int run_state_parse(const char *name);            /* enum run_state, or negative */
+bool run_state_live(enum run_state state);
+
+struct run_param {
+    char *name;
+    enum wire_type type;
+    double number;         /* float, int, bool */
+    char *text;            /* string, enum; else NULL */
+    bool has_min, has_max, min_open;
+    double min, max;
+    char **choices;        /* NULL-terminated, enum only */
+    bool live;
+    char *help;
+    double asked;          /* the last number asked for ("x0.5" counts from it); = number when nothing is pending */
+};
+
+struct run_command {
+    char *name, *args, *help;
+};
+
+struct run_metric {
+    char *name;
+    double value, best, worst; /* best is the smallest for names with "loss", the largest else; finite values only */
+    double before;             /* value of the progress row before this one; NaN none */
+    int64_t step;
+    bool in_progress;          /* stands in progress rows */
+};
+
+#define RUN_INTERVALS 64
+
+struct trainer_conn; /* net/link.c's: a trainer's connection */
+struct control;
+
+struct run {
+    int64_t id;
+    char instance[40];
+    char *name, *trainer, *host, *started_by; /* never NULL */
+    enum run_state state;
+    int64_t step, total_steps, batch, from_run;
+    double epoch;
+    uint64_t ack;              /* highest seq taken */
+    int64_t created_ms, started_ms, ended_ms;
+    int64_t exit_code, exit_signal; /* -1, 0 */
+    int64_t pid;
+    char *checkpoint;          /* newest, never NULL, "" none */
+    int64_t checkpoint_step, checkpoint_bytes;
+    struct run_param *params;
+    size_t params_count;
+    struct run_command *commands;
+    size_t commands_count;
+    struct run_metric *metrics;
+    size_t metrics_count;
+    char *hello;               /* JSON, for the store */
+    char *bye;                 /* status said at the end; "" none */
+
+    bool launched;             /* has (or had) a keeper of ours */
+    bool process_known;        /* the keeper is watched, or its end is known */
+    struct trainer_conn *conn; /* NULL: no link */
+    struct control *controls;  /* open ones, oldest first (runs.c) */
+
+    /* rules.c's memory */
+    int64_t last_step_ms;      /* mono: when the newest step was seen; 0 never in this bot's life */
+    int64_t link_lost_ms;      /* mono; 0 linked */
+    int64_t longest_gap_ms;
+    int32_t intervals_ms[RUN_INTERVALS]; /* per step, the newest, for the median */
+    unsigned intervals_count;
+    bool stalled, nan_told;
+    int64_t nan_step;
+    double last_finite_loss;
+    int64_t stop_asked_ms, term_sent_ms, kill_sent_ms; /* mono; 0 not */
+    bool paused_by_nan;
+
+    /* speed, from the newest metrics rows */
+    int64_t speed_step, speed_ms; /* where the window begins */
+    double steps_per_s;        /* 0 unknown */
+
+    bool dirty;                /* the row in the store is older than this */
+    bool ack_due;              /* an ack leaves after the commit */
+    bool progress_due;         /* a progress row came in this turn */
+    struct run *next;
+};
+
+/* Heap; every text "". free takes NULL. */
+struct run *run_create(void);
+void run_free(struct run *run);
+struct run_param *run_param(const struct run *run, const char *name);     /* NULL: none */
+struct run_metric *run_metric(const struct run *run, const char *name);   /* NULL: none */
+struct run_command *run_command(const struct run *run, const char *name); /* NULL: none */
+/* The metric a person asks for first: "acc", else one with acc in its name; and "loss". NULL: none. */
+struct run_metric *run_accuracy(const struct run *run);
+struct run_metric *run_loss(const struct run *run);
+/* Seconds left at the present speed; negative: unknown. */
+double run_eta_s(const struct run *run);
+double run_samples_per_s(const struct run *run); /* 0 unknown */
+
+/* Takes name, params, commands, lengths from a hello. TB_ENOMEM. */
+MUST_USE int run_take_hello(struct run *run, const struct wire_hello *hello);
+/* Newest values from rows; returns true when a step advanced. */
+bool run_take_rows(struct run *run, const struct wire_rows *rows, bool progress, int64_t mono_ms);
+
+#endif
