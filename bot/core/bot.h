@@ -16,6 +16,9 @@
 #include "settings.h"
 #include "store.h"
 
+struct run;
+struct fact;
+
 struct bot_ports {
     const struct clock *clock;
     struct store *store;
