@@ -43,7 +43,8 @@ struct run_command {
 struct run_metric {
     char *name;
     double value, best, worst; /* best is the smallest for names with "loss", the largest else; finite values only */
-    double before;             /* value of the progress row before this one; NaN none */
+    double shown;              /* value in the newest progress row; NaN none */
+    double before;             /* value in the progress row before that one; NaN none */
     int64_t step;
     bool in_progress;          /* stands in progress rows */
 };
@@ -61,11 +62,14 @@ struct run {
     int64_t step, total_steps, batch, from_run;
     double epoch;
     uint64_t ack;              /* highest seq taken */
+    uint64_t durable_ack;      /* highest seq whose effect is committed: what an ack may say */
     int64_t created_ms, started_ms, ended_ms;
     int64_t exit_code, exit_signal; /* -1, 0 */
     int64_t pid;
     char *checkpoint;          /* newest, never NULL, "" none */
     int64_t checkpoint_step, checkpoint_bytes;
+    struct named_text *start_params; /* values asked for at the start: travel in the welcome before step 1 */
+    size_t start_params_count;
     struct run_param *params;
     size_t params_count;
     struct run_command *commands;
@@ -86,11 +90,18 @@ struct run {
     int64_t longest_gap_ms;
     int32_t intervals_ms[RUN_INTERVALS]; /* per step, the newest, for the median */
     unsigned intervals_count;
+    int64_t last_frame_ms;     /* mono: newest frame other than a heartbeat */
+    int64_t last_row_ms;       /* t_ms of the newest step's row; 0 none */
     bool stalled, nan_told;
     int64_t nan_step;
+    int64_t nan_seen_ms;       /* mono: a NaN waits to be told together with the pause that may follow; 0 none */
+    char *nan_metric;          /* its name, never NULL */
     double last_finite_loss;
     int64_t stop_asked_ms, term_sent_ms, kill_sent_ms; /* mono; 0 not */
+    char *stop_by;             /* who asked for the stop ("web:token"), never NULL */
     bool paused_by_nan;
+    struct process_end *end;   /* the process has ended; waits for the link's last bytes */
+    int64_t end_due_ms;        /* mono: latest time to settle that end */
 
     /* speed, from the newest metrics rows */
     int64_t speed_step, speed_ms; /* where the window begins */
@@ -117,6 +128,10 @@ double run_samples_per_s(const struct run *run); /* 0 unknown */
 
 /* Takes name, params, commands, lengths from a hello. TB_ENOMEM. */
 MUST_USE int run_take_hello(struct run *run, const struct wire_hello *hello);
+/* One value into its metric (made when new). NULL: out of memory. */
+struct run_metric *run_metric_take(struct run *run, const char *name, double value, int64_t step);
+/* Median time of a step over the newest RUN_INTERVALS rows, by the trainer's clock; 0 unknown. */
+int64_t run_median_step_ms(const struct run *run);
 /* Newest values from rows; returns true when a step advanced. */
 bool run_take_rows(struct run *run, const struct wire_rows *rows, bool progress, int64_t mono_ms);
 
