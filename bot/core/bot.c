@@ -1,0 +1,120 @@
+/*
+ * The bot's core, put together: one turn of the host's loop becomes one transaction, and only what is durable is
+ * acknowledged or sent. When the store fails, the turn's replies and alerts still leave, once, from memory, links are
+ * closed so that trainers keep (and later resend) their rows, and the owner is told.
+ */
+#include "bot.h"
+#include "commands.h"
+#include "fact.h"
+#include "outbox.h"
+#include "runs_state.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int bot_create(const struct bot_ports *ports, struct bot **ret_bot) {
+    struct bot *bot = calloc(1, sizeof *bot);
+    if (!bot) return TB_ENOMEM;
+    bot->ports = *ports;
+    bot->started_mono_ms = clock_mono_ms(ports->clock);
+    int status = runs_create(bot);
+    if (status == TB_OK) status = outbox_create(bot);
+    if (status == TB_OK) status = commands_create(bot);
+    if (status < 0) {
+        bot_free(bot);
+        return status;
+    }
+    *ret_bot = bot;
+    return TB_OK;
+}
+
+void bot_add_channel(struct bot *bot, struct channel *channel) {
+    struct channel **end = &bot->channels;
+    while (*end)
+        end = &(*end)->next;
+    channel->bot = bot;
+    channel->next = NULL;
+    *end = channel;
+}
+
+struct channel *bot_channel(struct bot *bot, const char *name) {
+    for (struct channel *channel = bot->channels; channel; channel = channel->next)
+        if (strcmp(channel->ops->name, name) == 0) return channel;
+    return NULL;
+}
+
+int bot_load(struct bot *bot, char *why, size_t why_size) {
+    int status = runs_load(bot);
+    if (status == TB_OK) status = outbox_load(bot);
+    if (status == TB_OK) status = commands_load(bot);
+    if (status < 0) snprintf(why, why_size, "what was kept cannot be read: %s", tb_error_text(status));
+    return status;
+}
+
+static void store_failed(struct bot *bot, int status) {
+    bool first = bot->store_status == TB_OK;
+    bot->store_status = status;
+    runs_committed(bot, status);
+    outbox_store_failed(bot);
+    if (!first) return;
+    bot_log(bot, 0, "the database cannot be written (%s); acknowledgements wait", tb_error_text(status));
+    struct fact fact = {.kind = FACT_STORE_FAILED, .text = tb_error_text(status), .cpu_percent = -1};
+    report_fact(bot, &fact);
+    outbox_store_failed(bot);
+}
+
+static void store_works(struct bot *bot) {
+    runs_committed(bot, TB_OK);
+    if (bot->store_status == TB_OK) return;
+    bot->store_status = TB_OK;
+    bot_log(bot, 2, "the database can be written again");
+    struct fact fact = {.kind = FACT_STORE_OK, .cpu_percent = -1};
+    report_fact(bot, &fact);
+}
+
+void bot_turn_end(struct bot *bot) {
+    /* Handing messages out writes their new states, so a second commit may be due; it converges at once. */
+    for (int round = 0; round < 4; round++) {
+        runs_before_commit(bot);
+        bool dirty = store_is_dirty(bot->ports.store);
+        int status = store_commit(bot->ports.store);
+        if (status < 0) {
+            store_failed(bot, status);
+            return;
+        }
+        if (dirty || round == 0) store_works(bot);
+        outbox_pump(bot);
+        if (!store_is_dirty(bot->ports.store)) return;
+    }
+}
+
+int64_t bot_next_ms(const struct bot *bot) {
+    int64_t next_ms = runs_next_ms(bot);
+    int64_t others[] = {outbox_next_ms(bot), commands_next_ms(bot)};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (others[i] < next_ms) next_ms = others[i];
+    return next_ms;
+}
+
+void bot_tick(struct bot *bot) {
+    runs_tick(bot);
+    commands_tick(bot);
+}
+
+void bot_free(struct bot *bot) {
+    if (!bot) return;
+    commands_free(bot);
+    outbox_free(bot);
+    runs_free(bot);
+    free(bot);
+}
+
+void bot_log(struct bot *bot, int level, const char *format, ...) {
+    char line[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    if (bot->ports.log) bot->ports.log(bot->ports.user, level, line);
+}

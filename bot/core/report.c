@@ -1,0 +1,56 @@
+/*
+ * Words a fact for every conversation that hears of runs and queues it. Always holds: alerts reach every conversation,
+ * muted or not; progress only those that are not muted; nobody is told twice what a reply told them.
+ */
+#include "commands.h"
+#include "fact.h"
+#include "outbox.h"
+#include "render.h"
+#include <stdio.h>
+#include <string.h>
+
+enum message_class fact_class(enum fact_kind kind) {
+    switch (kind) {
+    case FACT_PROGRESS:
+        return MESSAGE_PROGRESS;
+    case FACT_IMAGE:
+        return MESSAGE_IMAGE;
+    default:
+        return MESSAGE_ALERT;
+    }
+}
+
+/* Whether this conversation's own command made the fact, and its reply says it. */
+static bool told_by_reply(const struct fact *fact, const struct session *session) {
+    const char *by = "";
+    if (fact->kind == FACT_STARTED) by = fact->run->started_by;
+    if (fact->kind == FACT_STOPPED) by = fact->run->stop_by;
+    if (fact->kind == FACT_NOT_STARTED) by = fact->run->started_by;
+    size_t length = strlen(session->channel);
+    return strncmp(by, session->channel, length) == 0 && by[length] == ':' && strcmp(by + length + 1, session->chat) == 0;
+}
+
+static bool wants(struct bot *bot, const struct fact *fact, const struct session *session) {
+    if (!bot_channel(bot, session->channel)) return false;
+    if (fact->run && told_by_reply(fact, session)) return false;
+    enum message_class class = fact_class(fact->kind);
+    bool quiet = class == MESSAGE_PROGRESS || fact->kind == FACT_NOTE || fact->kind == FACT_RESUMED || class == MESSAGE_IMAGE;
+    return !quiet || !session_muted(bot, session, clock_wall_ms(bot->ports.clock));
+}
+
+void report_fact(struct bot *bot, const struct fact *fact) {
+    char text[RENDER_MAX], buttons[256], key[64] = "";
+    if (fact->kind == FACT_PROGRESS) snprintf(key, sizeof key, "progress:%lld", (long long)fact->run->id);
+    for (struct session *session = sessions_first(bot); session; session = session->next) {
+        if (!wants(bot, fact, session)) continue;
+        enum lang lang = session_lang(bot, session);
+        if (render_fact(fact, lang, bot->ports.settings->progress_style, text, sizeof text) == 0) continue;
+        buttons[0] = 0;
+        if (fact->run) render_buttons(fact->run, lang, buttons, sizeof buttons);
+        struct outbox_message message = {.channel = session->channel, .chat = session->chat,
+                                         .class = fact_class(fact->kind), .text = text, .image = fact->image,
+                                         .run = fact->run ? fact->run->id : 0, .key = key, .buttons = buttons};
+        int status = outbox_add(bot, &message, NULL);
+        if (status < 0) bot_log(bot, 0, "a message for %s could not be queued: %s", session->channel, tb_error_text(status));
+    }
+}
