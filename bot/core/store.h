@@ -164,6 +164,8 @@ MUST_USE int store_message_insert(struct store *store, const struct message_reco
 MUST_USE int store_message_receive(struct store *store, const struct message_record *message, int64_t *ret_id);
 /* New text, image, buttons and state of a queued or edited message; rev rises. */
 MUST_USE int store_message_change(struct store *store, const struct message_record *message);
+/* The rev given by the newest insert or change; 0 when there was none yet. */
+int64_t store_last_rev(const struct store *store);
 /* Only the delivery's columns: state, service_id, next_try_ms, sent_ms, attempts. bump: rev rises as well. */
 MUST_USE int store_message_state(struct store *store, const struct message_record *message, bool bump);
 typedef bool store_message_cb(void *user, const struct message_record *message);
