@@ -1,0 +1,361 @@
+/*
+ * conv.c: convolutions over images: forward by register tiles, both gradients from the list of what is not zero.
+ *
+ * Each thread takes whole images. An image is copied into a frame of zeros first, so that no kernel tests for borders.
+ * Behind ReLU and max pool at most one gradient in pool × pool is not zero; the gradients visit these alone, which
+ * gives the same sums as visiting all.
+ */
+#include <omp.h>
+#include <string.h>
+
+#include "cpu.h"
+#include "engine.h"
+
+/* Derived sizes, in floats unless said otherwise. */
+struct plan {
+    int64_t frame_w, frame_row, frame; /* the padded image: width in pixels, one row, all of it with slack */
+    int64_t run, run_padded;           /* kw × c */
+    int64_t kp;                        /* filters, padded */
+    int64_t out_h, out_w, cells;
+    int64_t windows;  /* pool × pool */
+    int64_t out_size; /* cells × k */
+};
+
+static struct plan make_plan(const struct cpu *cpu, const struct conv *conv) {
+    int64_t width = cpu->kernels->width;
+    struct plan plan = {.frame_w = conv->w + 2 * conv->pad,
+                        .run = conv->kw * conv->c,
+                        .kp = round_up(conv->k, width),
+                        .out_h = conv_out_h(conv),
+                        .out_w = conv_out_w(conv),
+                        .windows = conv->pool * conv->pool};
+    plan.frame_row = plan.frame_w * conv->c;
+    plan.frame = round_up((conv->h + 2 * conv->pad) * plan.frame_row + width, KERNELS_WIDTH_MAX);
+    plan.run_padded = round_up(plan.run, width);
+    plan.cells = plan.out_h * plan.out_w;
+    plan.out_size = plan.cells * conv->k;
+    return plan;
+}
+
+/* Carves scratch into arrays, each on a cache line of its own. */
+static void *carve(char **at, int64_t count, size_t size) {
+    void *taken = *at;
+    *at += round_up(count * (int64_t)size, 64);
+    return taken;
+}
+
+static size_t room(int64_t count, size_t size) {
+    return (size_t)round_up(count * (int64_t)size, 64);
+}
+
+/* Entries hold offsets in 32 bits. */
+static bool fits(struct cpu *cpu, const struct conv *conv, const struct plan *plan) {
+    bool small = plan->frame < INT32_MAX && conv->k * conv->kh * plan->run_padded < INT32_MAX && conv->pool <= 15;
+    if (!small && cpu->status == 0) cpu->status = ENGINE_ESHAPE;
+    return small;
+}
+
+/* The frame's border is zero already and stays so. */
+static void copy_into_frame(const struct conv *conv, const struct plan *plan, const float *image, float *frame) {
+    float *to = frame + (conv->pad * plan->frame_w + conv->pad) * conv->c;
+    size_t row = (size_t)(conv->w * conv->c);
+    for (int64_t y = 0; y < conv->h; y++) {
+        memcpy(to + y * plan->frame_row, image + (size_t)y * row, row * sizeof(float));
+    }
+}
+
+static void copy_from_frame(const struct conv *conv, const struct plan *plan, const float *frame, float *image) {
+    const float *from = frame + (conv->pad * plan->frame_w + conv->pad) * conv->c;
+    size_t row = (size_t)(conv->w * conv->c);
+    for (int64_t y = 0; y < conv->h; y++) {
+        memcpy(image + (size_t)y * row, from + y * plan->frame_row, row * sizeof(float));
+    }
+}
+
+/* ---- forward ---- */
+
+/* filters (kh × kw × c, kp) = w (k, kh × kw × c) transposed, the padding 0; rows first..last. */
+static void transpose_filters(const struct conv *conv, const struct plan *plan, const float *w, float *filters,
+                              int64_t first, int64_t last) {
+    int64_t length = conv->kh * plan->run;
+    for (int64_t i = first; i < last; i++) {
+        float *to = filters + i * plan->kp;
+        for (int64_t k = 0; k < conv->k; k++) {
+            to[k] = w[k * length + i];
+        }
+        for (int64_t k = conv->k; k < plan->kp; k++) {
+            to[k] = 0;
+        }
+    }
+}
+
+struct forward_scratch {
+    float *frame, *rows;
+};
+
+static void forward_image(const struct cpu *cpu, const struct conv *conv, const struct plan *plan, const float *filters,
+                          const float *bias, const float *image, struct forward_scratch scratch, float *y,
+                          uint8_t *winner) {
+    int64_t columns = plan->out_w * conv->pool;
+    struct row_job row = {.row_stride = plan->frame_row,
+                          .pixel_stride = conv->stride * conv->c,
+                          .kh = conv->kh,
+                          .run = plan->run,
+                          .filters = filters,
+                          .kp = plan->kp,
+                          .columns = columns};
+    struct finish_job finish = {.rows = scratch.rows,
+                                .row_floats = columns * plan->kp,
+                                .kp = plan->kp,
+                                .k = conv->k,
+                                .bias = bias,
+                                .relu = conv->relu,
+                                .pool = conv->pool,
+                                .columns = plan->out_w};
+    copy_into_frame(conv, plan, image, scratch.frame);
+    for (int64_t out_row = 0; out_row < plan->out_h; out_row++) {
+        for (int64_t r = 0; r < conv->pool; r++) {
+            row.x = scratch.frame + (out_row * conv->pool + r) * conv->stride * plan->frame_row;
+            row.out = scratch.rows + r * finish.row_floats;
+            cpu->kernels->conv_row(&row);
+        }
+        finish.y = y + out_row * plan->out_w * conv->k;
+        finish.winner = conv->pool > 1 ? winner + out_row * plan->out_w * conv->k : NULL;
+        cpu->kernels->conv_finish(&finish);
+    }
+}
+
+void cpu_conv_forward(struct backend *backend, const struct conv *conv, const float *x, const float *w,
+                      const float *bias, float *y, uint8_t *winner) {
+    struct cpu *cpu = (struct cpu *)backend;
+    struct plan plan = make_plan(cpu, conv);
+    int64_t filters_count = conv->kh * plan.run * plan.kp, rows_count = conv->pool * conv->pool * plan.out_w * plan.kp;
+    if (!fits(cpu, conv, &plan) ||
+        !cpu_scratch(cpu, room(filters_count, 4) + room(plan.kp, 4), room(plan.frame, 4) + room(rows_count, 4))) {
+        return;
+    }
+    char *at = cpu->shared;
+    float *filters = carve(&at, filters_count, 4), *padded_bias = carve(&at, plan.kp, 4);
+    memset(padded_bias, 0, (size_t)plan.kp * 4);
+    memcpy(padded_bias, bias, (size_t)conv->k * 4);
+#pragma omp parallel num_threads(cpu->threads)
+    {
+        char *own = cpu->own + (size_t)omp_get_thread_num() * cpu->own_bytes;
+        struct forward_scratch scratch;
+        scratch.frame = carve(&own, plan.frame, 4);
+        scratch.rows = carve(&own, rows_count, 4);
+        memset(scratch.frame, 0, (size_t)plan.frame * 4);
+#pragma omp for schedule(static)
+        for (int64_t row = 0; row < conv->kh; row++) {
+            transpose_filters(conv, &plan, w, filters, row * plan.run, (row + 1) * plan.run);
+        }
+#pragma omp for schedule(dynamic)
+        for (int64_t i = 0; i < conv->n; i++) {
+            forward_image(cpu, conv, &plan, filters, padded_bias, x + i * conv->h * conv->w * conv->c, scratch,
+                          y + i * plan.out_size, conv->pool > 1 ? winner + i * plan.out_size : NULL);
+        }
+    }
+}
+
+/* ---- gradients ---- */
+
+/* Where in the frame the window of cell (row, column) and place in the pool begins. */
+static int32_t window_offset(const struct conv *conv, const struct plan *plan, int64_t cell, int64_t place) {
+    int64_t row = cell / plan->out_w * conv->pool + place / conv->pool;
+    int64_t column = cell % plan->out_w * conv->pool + place % conv->pool;
+    return (int32_t)(row * conv->stride * plan->frame_row + column * conv->stride * conv->c);
+}
+
+/* Whether a gradient counts: not zero itself, not stopped by ReLU. NaN counts. */
+static inline bool counts(const struct conv *conv, const float *y, const float *dy, int64_t i) {
+    return (dy[i] != 0) & !(conv->relu & (y[i] <= 0));
+}
+
+/* ---- gradient of the input ---- */
+
+struct data_scratch {
+    float *frame;
+    struct entry *entries; /* of an image: cell after cell, and in a cell place after place */
+    int32_t *starts;       /* cells × windows + 1 */
+    struct entry *places;  /* (windows, k): one cell being sorted */
+};
+
+/* An entry's offset is that of its filter's first run. */
+static void list_by_cell(const struct conv *conv, const struct plan *plan, const float *y, const uint8_t *winner,
+                         const float *dy, struct data_scratch scratch) {
+    int32_t filter = (int32_t)(conv->kh * plan->run_padded);
+    int32_t total = 0;
+    for (int64_t cell = 0; cell < plan->cells; cell++, y += conv->k, dy += conv->k) {
+        int32_t found[15 * 15];
+        memset(found, 0, (size_t)plan->windows * sizeof found[0]);
+        for (int64_t k = 0; k < conv->k; k++) {
+            int64_t place = plan->windows > 1 ? winner[cell * conv->k + k] : 0;
+            scratch.places[place * conv->k + found[place]] = (struct entry){dy[k], (int32_t)k * filter};
+            found[place] += counts(conv, y, dy, k);
+        }
+        for (int64_t place = 0; place < plan->windows; place++) {
+            scratch.starts[cell * plan->windows + place] = total;
+            memcpy(scratch.entries + total, scratch.places + place * conv->k,
+                   (size_t)found[place] * sizeof(struct entry));
+            total += found[place];
+        }
+    }
+    scratch.starts[plan->cells * plan->windows] = total;
+}
+
+/* Filter row by filter row: that row of all filters stays in the first-level cache. */
+static void data_image(const struct cpu *cpu, const struct conv *conv, const struct plan *plan, const float *filters,
+                       struct data_scratch scratch) {
+    struct gather_job job = {.from_stride = plan->run_padded,
+                             .out_stride = plan->frame_row,
+                             .rows = 1,
+                             .run = plan->run};
+    for (int64_t row = 0; row < conv->kh; row++) {
+        job.from = filters + row * plan->run_padded;
+        for (int64_t cell = 0; cell < plan->cells; cell++) {
+            for (int64_t place = 0; place < plan->windows; place++) {
+                const int32_t *start = &scratch.starts[cell * plan->windows + place];
+                if (start[0] == start[1]) continue;
+                job.entries = scratch.entries + start[0];
+                job.count = start[1] - start[0];
+                job.out = scratch.frame + window_offset(conv, plan, cell, place) + row * plan->frame_row;
+                cpu->kernels->gather(&job);
+            }
+        }
+    }
+}
+
+void cpu_conv_backward_data(struct backend *backend, const struct conv *conv, const float *y, const uint8_t *winner,
+                            const float *dy, const float *w, float *dx) {
+    struct cpu *cpu = (struct cpu *)backend;
+    struct plan plan = make_plan(cpu, conv);
+    int64_t filter_rows = conv->k * conv->kh, starts_count = plan.cells * plan.windows + 1;
+    size_t own = room(plan.frame, 4) + room(plan.out_size, sizeof(struct entry)) + room(starts_count, 4) +
+                 room(plan.windows * conv->k + 1, sizeof(struct entry));
+    if (!fits(cpu, conv, &plan) || !cpu_scratch(cpu, room(filter_rows * plan.run_padded, 4), own)) return;
+    float *filters = (float *)cpu->shared;
+#pragma omp parallel num_threads(cpu->threads)
+    {
+        char *at = cpu->own + (size_t)omp_get_thread_num() * cpu->own_bytes;
+        struct data_scratch scratch;
+        scratch.frame = carve(&at, plan.frame, 4);
+        scratch.entries = carve(&at, plan.out_size, sizeof(struct entry));
+        scratch.starts = carve(&at, starts_count, 4);
+        scratch.places = carve(&at, plan.windows * conv->k + 1, sizeof(struct entry));
+#pragma omp for schedule(static)
+        for (int64_t row = 0; row < filter_rows; row++) {
+            memcpy(filters + row * plan.run_padded, w + row * plan.run, (size_t)plan.run * 4);
+        }
+#pragma omp for schedule(dynamic)
+        for (int64_t i = 0; i < conv->n; i++) {
+            int64_t out = i * plan.out_size;
+            memset(scratch.frame, 0, (size_t)plan.frame * 4);
+            list_by_cell(conv, &plan, y + out, winner != NULL ? winner + out : NULL, dy + out, scratch);
+            data_image(cpu, conv, &plan, filters, scratch);
+            copy_from_frame(conv, &plan, scratch.frame, dx + i * conv->h * conv->w * conv->c);
+        }
+    }
+}
+
+/* ---- gradient of the filters and biases ---- */
+
+struct weights_scratch {
+    float *frame;
+    struct entry *entries; /* (k, cells + 1) */
+    int32_t *found;        /* k */
+    float *dw;             /* (k, kh, run): this thread's part */
+    float *dbias;          /* k */
+};
+
+/* An entry's offset is that of its window in the frame. */
+static void list_by_filter(const struct conv *conv, const struct plan *plan, const float *y, const uint8_t *winner,
+                           const float *dy, struct weights_scratch scratch) {
+    int64_t stride = plan->cells + 1;
+    memset(scratch.found, 0, (size_t)conv->k * sizeof scratch.found[0]);
+    for (int64_t cell = 0; cell < plan->cells; cell++, y += conv->k, dy += conv->k) {
+        int32_t offsets[15 * 15];
+        for (int64_t place = 0; place < plan->windows; place++) {
+            offsets[place] = window_offset(conv, plan, cell, place);
+        }
+        for (int64_t k = 0; k < conv->k; k++) {
+            int64_t place = plan->windows > 1 ? winner[cell * conv->k + k] : 0;
+            scratch.entries[k * stride + scratch.found[k]] = (struct entry){dy[k], offsets[place]};
+            scratch.found[k] += counts(conv, y, dy, k);
+        }
+    }
+}
+
+static void weights_image(const struct cpu *cpu, const struct conv *conv, const struct plan *plan,
+                          struct weights_scratch scratch) {
+    struct gather_job job = {.from = scratch.frame,
+                             .from_stride = plan->frame_row,
+                             .out_stride = plan->run,
+                             .rows = conv->kh,
+                             .run = plan->run};
+    for (int64_t k = 0; k < conv->k; k++) {
+        job.entries = scratch.entries + k * (plan->cells + 1);
+        job.count = scratch.found[k];
+        job.out = scratch.dw + k * conv->kh * plan->run;
+        cpu->kernels->gather(&job);
+        float sum = 0;
+        for (int64_t e = 0; e < job.count; e++) {
+            sum += job.entries[e].value;
+        }
+        scratch.dbias[k] += sum;
+    }
+}
+
+static struct weights_scratch weights_scratch(const struct cpu *cpu, const struct conv *conv, const struct plan *plan,
+                                              int thread) {
+    char *at = cpu->own + (size_t)thread * cpu->own_bytes;
+    struct weights_scratch scratch;
+    scratch.dw = carve(&at, conv->k * conv->kh * plan->run, 4);
+    scratch.dbias = carve(&at, conv->k, 4);
+    scratch.frame = carve(&at, plan->frame, 4);
+    scratch.entries = carve(&at, conv->k * (plan->cells + 1), sizeof(struct entry));
+    scratch.found = carve(&at, conv->k, 4);
+    return scratch;
+}
+
+/* The threads' parts are added in the order of the threads. */
+static void add_parts(const struct cpu *cpu, const struct conv *conv, const struct plan *plan, int64_t k, float *dw,
+                      float *dbias) {
+    int64_t length = conv->kh * plan->run;
+    for (int thread = 0; thread < cpu->threads; thread++) {
+        struct weights_scratch part = weights_scratch(cpu, conv, plan, thread);
+        dbias[k] = thread == 0 ? part.dbias[k] : dbias[k] + part.dbias[k];
+        for (int64_t i = k * length; i < (k + 1) * length; i++) {
+            dw[i] = thread == 0 ? part.dw[i] : dw[i] + part.dw[i];
+        }
+    }
+}
+
+void cpu_conv_backward_weights(struct backend *backend, const struct conv *conv, const float *x, const float *y,
+                               const uint8_t *winner, const float *dy, float *dw, float *dbias) {
+    struct cpu *cpu = (struct cpu *)backend;
+    struct plan plan = make_plan(cpu, conv);
+    int64_t dw_count = conv->k * conv->kh * plan.run;
+    size_t own = room(dw_count, 4) + 2 * room(conv->k, 4) + room(plan.frame, 4) +
+                 room(conv->k * (plan.cells + 1), sizeof(struct entry));
+    if (!fits(cpu, conv, &plan) || !cpu_scratch(cpu, 0, own)) return;
+#pragma omp parallel num_threads(cpu->threads)
+    {
+        int thread = omp_get_thread_num();
+        struct weights_scratch scratch = weights_scratch(cpu, conv, &plan, thread);
+        memset(scratch.dw, 0, (size_t)dw_count * 4);
+        memset(scratch.dbias, 0, (size_t)conv->k * 4);
+        memset(scratch.frame, 0, (size_t)plan.frame * 4);
+        int64_t first = conv->n * thread / cpu->threads, last = conv->n * (thread + 1) / cpu->threads;
+        for (int64_t i = first; i < last; i++) {
+            int64_t out = i * plan.out_size;
+            copy_into_frame(conv, &plan, x + i * conv->h * conv->w * conv->c, scratch.frame);
+            list_by_filter(conv, &plan, y + out, winner != NULL ? winner + out : NULL, dy + out, scratch);
+            weights_image(cpu, conv, &plan, scratch);
+        }
+#pragma omp barrier
+#pragma omp for schedule(static)
+        for (int64_t k = 0; k < conv->k; k++) {
+            add_parts(cpu, conv, &plan, k, dw, dbias);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+/*
+ * kernels.h: the inner loops, compiled once for each instruction set and picked at run time.
+ *
+ * A set is a table of functions over ranges: no threads, no allocation, no state. Vectors are `width` floats; what is
+ * said to be padded is padded to a multiple of it. Offsets count floats.
+ */
+#ifndef BACKENDS_KERNELS_H
+#define BACKENDS_KERNELS_H
+
+#include <stdint.h>
+
+#include "backend.h"
+
+#define KERNELS_WIDTH_MAX 16
+
+/* One row of a convolution before bias: out (columns, kp) = Σ over kh rows of x, run floats each, of x × filters. */
+struct row_job {
+    const float *x;       /* the first window's first pixel, in a padded image */
+    int64_t row_stride;   /* from one image row to the next */
+    int64_t pixel_stride; /* from one window to the next: stride × channels */
+    int64_t kh, run;      /* rows of a window; kw × channels */
+    const float *filters; /* (kh × run, kp) */
+    int64_t kp;           /* filters, padded */
+    int64_t columns;
+    float *out;
+};
+
+/* What follows a row (or pool rows) of a convolution: max over windows, bias, ReLU, into y (columns, k) and winner. */
+struct finish_job {
+    const float *rows; /* (pool, row_floats) */
+    int64_t row_floats, kp, k;
+    const float *bias; /* kp */
+    bool relu;
+    int64_t pool, columns;
+    float *y;
+    uint8_t *winner; /* NULL where pool is 1 */
+};
+
+/* A gradient that is not zero: after a max pool and ReLU three in four and more are, and are skipped. */
+struct entry {
+    float value;
+    int32_t offset;
+};
+
+/* out[r × out_stride + i] += Σ over entries e of e.value × from[e.offset + r × from_stride + i], i < run, r < rows.
+ * Reads up to width - 1 floats beyond a run. */
+struct gather_job {
+    const struct entry *entries;
+    int64_t count;
+    const float *from;
+    int64_t from_stride;
+    float *out;
+    int64_t out_stride;
+    int64_t rows, run;
+};
+
+/* Adam's constants, rounded once from double (1 - 0.999f is not the float nearest to 0.001). */
+struct adam_job {
+    float beta1, beta1_rest, beta2, beta2_rest; /* rest: 1 - beta */
+    float weight_decay, step_size, root_correction, epsilon;
+};
+
+struct kernels {
+    const char *name; /* "avx512", "avx2", "baseline" */
+    int64_t width;
+    void (*conv_row)(const struct row_job *job);
+    void (*conv_finish)(const struct finish_job *job);
+    void (*gather)(const struct gather_job *job);
+    void (*scale)(int64_t count, const uint8_t *from, float divisor, float shift, float *to);
+    void (*bias_activation)(int64_t n, int64_t width, const float *bias, enum activation kind, float *y);
+    /* Columns first..last of (n, width). */
+    void (*activation_backward)(int64_t n, int64_t width, int64_t first, int64_t last, enum activation kind,
+                                const float *y, float *dy, float *dbias);
+    void (*dropout)(int64_t first, int64_t last, uint32_t below, float factor, uint64_t key, const float *from,
+                    float *to);
+    void (*adam)(int64_t count, const struct adam_job *job, float *w, const float *g, float *m, float *v);
+    void (*sgd)(int64_t count, float lr, float momentum, float *w, const float *g, float *velocity);
+};
+
+/* The set called `name`, or with NULL or "" the best that this CPU runs. NULL: no such set, or not for this CPU. */
+const struct kernels *kernels_find(const char *name);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * registry.c: the one file that knows which backends exist; fastest first.
+ */
+#include "registry.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "engine.h"
+#include "openblas.h"
+
+static const struct backend_ops *const table[] = {&backend_openblas};
+#define TABLE_COUNT (sizeof table / sizeof table[0])
+
+const char *engine_backends(void) {
+    return "auto, openblas";
+}
+
+static int open_first(const struct backend_options *options, struct backend **ret_backend, char *ret_why, char *error) {
+    char reasons[ENGINE_ERROR_SIZE] = "";
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        char reason[ENGINE_ERROR_SIZE] = "";
+        if (table[i]->open(options, ret_backend, reason) == 0) {
+            snprintf(ret_why, BACKEND_TEXT_SIZE, "auto: the fastest that works of %zu", TABLE_COUNT);
+            return ENGINE_OK;
+        }
+        size_t used = strlen(reasons);
+        snprintf(reasons + used, sizeof reasons - used, "%s%s", used > 0 ? "; " : "", reason);
+    }
+    snprintf(error, ENGINE_ERROR_SIZE, "%s", reasons);
+    return ENGINE_EBACKEND;
+}
+
+int registry_open(const char *name, const struct backend_options *options, struct backend **ret_backend, char *ret_why,
+                  char *error) {
+    if (strcmp(name, "auto") == 0) {
+        return open_first(options, ret_backend, ret_why, error);
+    }
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        if (strcmp(table[i]->name, name) == 0) {
+            ret_why[0] = '\0';
+            return table[i]->open(options, ret_backend, error);
+        }
+    }
+    snprintf(error, ENGINE_ERROR_SIZE, "no backend is called \"%.64s\" (there are: %s)", name, engine_backends());
+    return ENGINE_EBACKEND;
+}
