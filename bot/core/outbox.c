@@ -30,6 +30,7 @@ struct line {
     struct entry *first;
     double tokens;
     int64_t tokens_ms, last_send_ms, last_progress_ms;
+    int64_t sent, failed, retried; /* in this bot's life */
     struct line *next;
 };
 
@@ -414,12 +415,14 @@ static void entry_sent(struct bot *bot, struct line *line, struct entry *entry, 
         bot_log(bot, 1, "message %lld left, but that could not be noted", (long long)entry->row.id);
     entry->under_way = entry->changed = false;
     entry->row.attempts = 0;
+    line->sent++;
     if (!again) line_remove(line, entry);
 }
 
 static void entry_refused(struct bot *bot, struct line *line, struct entry *entry, const struct sent *sent) {
     bot_log(bot, 1, "%s refused message %lld: %s", line->channel->ops->name, (long long)entry->row.id, sent->why ? sent->why : "");
     entry->row.state = MESSAGE_FAILED;
+    line->failed++;
     if (!entry->from_memory && store_message_state(bot->ports.store, entry_row(line, entry), true) < 0)
         bot_log(bot, 1, "that message %lld failed could not be noted", (long long)entry->row.id);
     line_remove(line, entry);
@@ -429,6 +432,7 @@ static void entry_retry(struct bot *bot, struct line *line, struct entry *entry,
     int64_t wait_ms = retry_ms > 0 ? retry_ms : backoff_ms(bot, entry->row.attempts);
     entry->under_way = entry->changed = false;
     entry->due_mono_ms = now_ms(bot) + wait_ms;
+    line->retried++;
     entry->row.state = MESSAGE_QUEUED;
     entry->row.next_try_ms = clock_wall_ms(bot->ports.clock) + wait_ms;
     if (!entry->from_memory && store_message_state(bot->ports.store, entry_row(line, entry), false) < 0)
@@ -464,8 +468,10 @@ struct outbox_count outbox_count(const struct bot *bot, const char *channel) {
         for (struct entry *entry = line->first; entry; entry = entry->next) {
             if (entry->under_way) count.sending++;
             else count.queued++;
-            if (entry->row.attempts > 1) count.retried++;
         }
+        count.sent += line->sent;
+        count.failed += line->failed;
+        count.retried += line->retried;
     }
     return count;
 }

@@ -79,6 +79,7 @@ struct run {
     char *hello;               /* JSON, for the store */
     char *bye;                 /* status said at the end; "" none */
 
+    uint64_t start_request;    /* request that waits for the start's outcome; 0 none */
     bool launched;             /* has (or had) a keeper of ours */
     bool process_known;        /* the keeper is watched, or its end is known */
     struct trainer_conn *conn; /* NULL: no link */
