@@ -35,6 +35,9 @@ void runs_rules_cb(void *bot, struct run *run, const struct rules_act *act); /* 
 /* STATE_DIR/runs/N, made when missing. */
 MUST_USE int runs_dir(const struct bot *bot, int64_t id, char *path, size_t size);
 
+/* runs_frames.c: one frame of the link or of a spool: its seq, then its effect */
+MUST_USE int runs_take(struct bot *bot, struct run *run, const struct wire_frame *frame);
+
 /* runs_controls.c */
 void controls_send(struct bot *bot, struct run *run, struct control *control);
 void controls_resend(struct bot *bot, struct run *run);
