@@ -1,0 +1,200 @@
+/* loop.c: the steps, the lines a person reads, and the end. The lines on stdout are the seed program's; the run's rows
+ * carry the same numbers. */
+#include "trainer.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define WELCOME_MS 5000
+
+static int64_t mono_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t trainer_total(const struct trainer *t) {
+    if (t->fixed_steps > 0) return t->fixed_steps;
+    int64_t left = t->settings.ti - t->samples;
+    return t->step + (left > 0 ? left / t->settings.bs : 0);
+}
+
+static void values_fill(const struct trainer *t, const double *metrics, struct tb_value *values) {
+    for (int i = 0; i < t->model->metrics_count; i++)
+        values[i] = (struct tb_value){t->model->metrics[i], metrics[i]};
+}
+
+static void metrics_print(const struct trainer *t, const double *metrics) {
+    char number[32];
+    printf("%" PRId64, t->step - 1);
+    for (int i = 0; i < t->model->metrics_count; i++)
+        printf(" %s=%s", t->model->metrics[i], say_number(metrics[i], number, sizeof number));
+    putchar('\n');
+}
+
+/* "Iter 1280, Minibatch Loss= 0.512345, Training Accuracy= 0.87500"; models without accuracy name what they have. */
+static void progress_print(const struct trainer *t, const double *metrics) {
+    printf("Iter %" PRId64, t->samples);
+    for (int i = 0; i < t->model->metrics_count; i++) {
+        const char *name = t->model->metrics[i];
+        if (strcmp(name, "loss") == 0)
+            printf(", Minibatch Loss= %.6f", metrics[i]);
+        else if (strcmp(name, "acc") == 0)
+            printf(", Training Accuracy= %.5f", metrics[i]);
+        else
+            printf(", %s= %.6f", name, metrics[i]);
+    }
+    putchar('\n');
+}
+
+/* The batch just trained on once more, dropout off, as the person should see it. */
+static void progress_tell(struct trainer *t, const struct batch *batch) {
+    double metrics[ENGINE_METRICS_MAX];
+    struct tb_value values[ENGINE_METRICS_MAX];
+    if (engine_evaluate(t->engine, batch, metrics, NULL) != 0) return;
+    values_fill(t, metrics, values);
+    tb_progress(t->run, t->step, values, (size_t)t->model->metrics_count);
+    if (!t->options->print_metrics) progress_print(t, metrics);
+}
+
+/* Loss bookkeeping after a step that stands. */
+static void loss_take(struct trainer *t, double loss) {
+    if (!isfinite(loss)) return;
+    t->loss = loss;
+    t->loss_sum += loss;
+    t->loss_count++;
+}
+
+static void step_run(struct trainer *t) {
+    struct batch batch;
+    double metrics[ENGINE_METRICS_MAX];
+    struct tb_value values[ENGINE_METRICS_MAX];
+    const struct step_options options = {.lr = t->settings.lr, .dropout = t->settings.dropout};
+    int rc = batch_next(t, &batch);
+    if (rc == 0) rc = engine_train(t->engine, &batch, &options, metrics);
+    if (rc != 0) {
+        say_note(t, "step %lld failed: %s", (long long)t->step + 1,
+                 rc == ENGINE_ENOMEM || rc == -1 ? "not enough memory" : "the compute library refused it");
+        t->ending = ENDING_FAILED;
+        return;
+    }
+    t->step++;
+    t->samples += batch.count;
+    tb_epoch(t->run, (double)t->samples / (double)t->data.train.count);
+    values_fill(t, metrics, values);
+    tb_log(t->run, t->step, values, (size_t)t->model->metrics_count);
+    if (t->options->print_metrics) metrics_print(t, metrics);
+    if (!trouble_check(t, metrics)) return;
+    loss_take(t, metrics[0]);
+    if (t->step % t->settings.ds == 0) {
+        if (!trouble_check_weights(t)) return;
+        progress_tell(t, &batch);
+    }
+    if (t->step % t->settings.save_every == 0) state_save(t, false);
+}
+
+/* The whole test set, dropout off. */
+static void test_tell(struct trainer *t) {
+    const struct data_set *set = &t->data.test;
+    double metrics[ENGINE_METRICS_MAX];
+    struct tb_value values[ENGINE_METRICS_MAX];
+    const struct batch batch = {.pixels = set->pixels, .labels = set->labels, .count = set->count};
+    if (engine_evaluate(t->engine, &batch, metrics, NULL) != 0) {
+        say_note(t, "the test set could not be evaluated");
+        return;
+    }
+    for (int i = 0; i < t->model->metrics_count; i++) {
+        snprintf(t->test_names[i], sizeof t->test_names[i], "test_%.50s", t->model->metrics[i]);
+        values[i] = (struct tb_value){t->test_names[i], metrics[i]};
+        if (strcmp(t->model->metrics[i], "acc") == 0) printf("Testing Accuracy: %.5f\n", metrics[i]);
+    }
+    tb_progress(t->run, t->step, values, (size_t)t->model->metrics_count);
+}
+
+static void run_open(struct trainer *t, const struct tb_command *commands, size_t count) {
+    const struct tb_options options = {.name = t->model->name,
+                                       .total_steps = t->total_steps,
+                                       .batch = t->settings.bs,
+                                       .params = t->params,
+                                       .params_count = t->params_count,
+                                       .commands = commands,
+                                       .commands_count = count,
+                                       .accept = asks_accept,
+                                       .user = t};
+    t->run = tb_open(&options);
+    const char *launched = getenv("TRAINBOT_RUN");
+    if (launched == NULL || *launched == '\0' || tb_wait_welcome(t->run, WELCOME_MS) != 0) return;
+    asks_settings(t);
+}
+
+static void start_say(struct trainer *t) {
+    char total[32];
+    say_line("%s on %s, seed %lld: %s steps of %lld samples, lr %g", t->model->name, engine_backend_text(t->engine),
+             (long long)t->settings.seed, number_grouped(t->total_steps - t->step, total, sizeof total),
+             (long long)t->settings.bs, t->settings.lr);
+    if (t->resumed_from < 0) return;
+    say_line("resumed at step %lld, %lld samples seen", (long long)t->step, (long long)t->samples);
+    if (strcmp(t->last.numerics, engine_numerics(t->engine)) != 0)
+        say_note(t, "saved with %s, now %s: the curve goes on, but not bit for bit", t->last.numerics,
+                 engine_numerics(t->engine));
+    if (t->last.data_count != t->data.train.count || t->last.data_checksum != t->data.checksum)
+        say_note(t, "the training data is not what the checkpoint was trained on: the curve will differ");
+}
+
+static void speed_say(const struct trainer *t) {
+    double seconds = (double)(mono_ms() - t->started_ms) / 1000;
+    int64_t samples = t->samples - t->started_samples;
+    if (seconds <= 0 || samples <= 0) return;
+    char text[32];
+    say_line("%s samples in %.1f s, %.0f samples/s", number_grouped(samples, text, sizeof text), seconds,
+             (double)samples / seconds);
+}
+
+static int run_end(struct trainer *t) {
+    speed_say(t);
+    if (t->ending == ENDING_NONE || t->ending == ENDING_STOP_SAVE) state_save(t, t->ending == ENDING_STOP_SAVE);
+    if (t->ending == ENDING_FAILED && t->last.step > 0) state_save_last(t, false); /* worth a file */
+    if (t->ending == ENDING_NONE && !t->options->print_metrics) {
+        puts("Optimization Finished!");
+        test_tell(t);
+    }
+    fflush(stdout);
+    const char *status = t->ending == ENDING_NONE ? "finished" : t->ending == ENDING_FAILED ? "failed" : "stopped";
+    say_line("%s at step %lld%s%s", status, (long long)t->step, t->last_on_disk ? ", checkpoint " : "",
+             t->last_on_disk ? t->last_path : "");
+    tb_close(t->run, status);
+    t->run = NULL;
+    return t->ending == ENDING_FAILED ? EXIT_FAILED : EXIT_GOOD;
+}
+
+int trainer_run(struct trainer *t) {
+    char error[APP_ERROR_SIZE];
+    const struct tb_command *commands = NULL;
+    size_t count = trainer_commands(t->model, &commands);
+    run_open(t, commands, count);
+    int rc = trainer_engine(t, error);
+    if (rc == EXIT_GOOD) start_say(t);
+    if (rc == EXIT_GOOD) {
+        snprintf(error, sizeof error, "the start weights are not finite");
+        if (state_take(t, error) != 0) rc = EXIT_FAILED;
+    }
+    if (rc != EXIT_GOOD) {
+        say_note(t, "%s", error);
+        tb_close(t->run, "failed");
+        t->run = NULL;
+        return rc;
+    }
+    t->last_on_disk = t->resumed_from >= 0;
+    tb_started(t->run);
+    t->started_ms = mono_ms();
+    t->started_samples = t->samples;
+    for (;;) {
+        asks_handle(t);
+        if (t->ending != ENDING_NONE || t->step >= t->total_steps) break;
+        step_run(t);
+    }
+    return run_end(t);
+}

@@ -1,0 +1,88 @@
+/*
+ * main.c: trainbot-train, the reference trainer. Chooses what the command line asks for and turns results into exit
+ * statuses: 0 finished or stopped, 1 failed, 2 bad usage or input.
+ */
+#include "bench.h"
+#include "commands.h"
+#include "describe.h"
+#include "trainer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int help_print(void) {
+    char names[256] = "";
+    size_t count, length = 0;
+    const struct model_info *table = models(&count);
+    for (size_t i = 0; i < count && length < sizeof names; i++)
+        length += (size_t)snprintf(names + length, sizeof names - length, "%s%s", i > 0 ? ", " : "", table[i].name);
+    options_help(stdout, names, engine_backends());
+    return EXIT_GOOD;
+}
+
+/* The data decides how large a batch may be; without any, MNIST's size stands in unless a folder was named. */
+static int describe_print(const struct options *options, char *error) {
+    struct trainer trainer = {.shelf = {.lock = -1}};
+    const struct tb_command *commands;
+    int64_t samples = data_peek_count(options->data != NULL ? options->data : DATA_DEFAULT_DIR, error);
+    if (samples < 0 && options->data != NULL) return EXIT_USAGE;
+    int rc = trainer_declare(&trainer, options, samples > 0 ? samples : 60000, error);
+    if (rc != EXIT_GOOD) return rc;
+    size_t count = trainer_commands(trainer.model, &commands);
+    char *text = describe(trainer.params, trainer.params_count, commands, count);
+    if (text == NULL) {
+        snprintf(error, APP_ERROR_SIZE, "not enough memory");
+        return EXIT_FAILED;
+    }
+    puts(text);
+    free(text);
+    return EXIT_GOOD;
+}
+
+static int train_or_use(const struct options *options, char *error) {
+    static struct trainer trainer; /* too large for a stack */
+    int rc = trainer_prepare(&trainer, options, error);
+    if (rc == EXIT_GOOD && options->action == ACTION_BENCH)
+        rc = bench(&trainer, error);
+    else if (rc == EXIT_GOOD && options->action == ACTION_CALL)
+        rc = command_call(&trainer, error);
+    else if (rc == EXIT_GOOD) {
+        asks_catch_signals();
+        rc = trainer_run(&trainer); /* says itself what was wrong */
+        *error = '\0';
+    }
+    trainer_release(&trainer);
+    return rc;
+}
+
+int main(int argc, char *argv[]) {
+    struct options options;
+    char error[APP_ERROR_SIZE] = "";
+    int rc = EXIT_USAGE;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (options_parse(argc, argv, &options, error) == 0) {
+        switch (options.action) {
+        case ACTION_HELP:
+            rc = help_print();
+            break;
+        case ACTION_VERSION:
+            rc = puts("trainbot-train " TRAINBOT_VERSION) < 0;
+            break;
+        case ACTION_DESCRIBE:
+            rc = describe_print(&options, error);
+            break;
+        default:
+            rc = train_or_use(&options, error);
+            break;
+        }
+    }
+    if (rc != EXIT_GOOD && *error != '\0') say_line("%s", error);
+    bool answer = rc == EXIT_GOOD && (options.action != ACTION_TRAIN || options.print_metrics);
+    if (answer && (fflush(stdout) != 0 || ferror(stdout))) {
+        say_line("cannot write to standard output: %s", strerror(errno));
+        return EXIT_FAILED;
+    }
+    return rc;
+}
