@@ -1,0 +1,173 @@
+/*
+ * store.c: opens the database and keeps the turn's transaction.
+ *
+ * The write-ahead log makes readers and the writer independent of each other; it is folded back into the file every few
+ * thousand pages and cut to a bounded size. The page cache is small on purpose: the bot shall be idle in 16 MiB.
+ */
+#include "cache.h"
+#include "schema.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PATH_SIZE 4096
+
+_Static_assert(MESSAGE_INBOUND == 0 && MESSAGE_QUEUED == 0 && MESSAGE_SENDING == 1 && MESSAGE_SUPERSEDED == 4 &&
+                   MESSAGE_NEW == 6,
+               "statements.h and schema.c write these numbers out");
+
+static const char writer_settings[] = "PRAGMA journal_mode=WAL;"
+                                      "PRAGMA synchronous=NORMAL;"
+                                      "PRAGMA cache_size=-1536;"
+                                      "PRAGMA wal_autocheckpoint=2000;"
+                                      "PRAGMA journal_size_limit=16777216;"
+                                      "PRAGMA temp_store=MEMORY";
+static const char reader_settings[] = "PRAGMA query_only=1;"
+                                      "PRAGMA cache_size=-512;"
+                                      "PRAGMA temp_store=MEMORY";
+
+static int path_make(const char *state_dir, char *path) {
+    int size = snprintf(path, PATH_SIZE, "%s/trainbot.db", state_dir);
+    return size < 0 || size >= PATH_SIZE ? TB_ERANGE : TB_OK;
+}
+
+/* The file is made by us first, so that nobody else can read it and an errno says why it cannot be made. */
+static int file_make(const char *path, char *why, size_t why_size) {
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0) {
+        close(fd);
+        return TB_OK;
+    }
+    int error = errno;
+    snprintf(why, why_size, "%s cannot be opened: %s", path, strerror(error));
+    if (error == ENOSPC || error == EDQUOT) return TB_EFULL;
+    if (error == ENOENT || error == ENOTDIR) return TB_ENOTFOUND;
+    return error == EACCES || error == EPERM || error == EROFS ? TB_EACCESS : TB_EIO;
+}
+
+static int file_open(struct db *db, const char *path, char *why, size_t why_size) {
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    int rc = sqlite3_open_v2(path, &db->handle, flags, NULL);
+    if (rc == SQLITE_OK) {
+        sqlite3_busy_timeout(db->handle, 1000);
+        rc = sqlite3_exec(db->handle, writer_settings, NULL, NULL, NULL);
+    }
+    int r = db->handle ? db_error(db, rc) : TB_ENOMEM;
+    if (r == TB_EINVAL)
+        snprintf(why, why_size, "%s is damaged or not a database: %s", path, sqlite3_errmsg(db->handle));
+    else if (r < 0)
+        snprintf(why, why_size, "%s cannot be opened: %s", path, sqlite3_errmsg(db->handle));
+    return r;
+}
+
+int store_open(const char *state_dir, struct store **ret_store, char *why, size_t why_size) {
+    char path[PATH_SIZE];
+    if (why_size) why[0] = 0;
+    int r = path_make(state_dir, path);
+    if (r < 0) {
+        snprintf(why, why_size, "the state directory's path is too long");
+        return r;
+    }
+    r = file_make(path, why, why_size);
+    if (r < 0) return r;
+    struct store *store = calloc(1, sizeof *store);
+    if (!store) {
+        snprintf(why, why_size, "out of memory");
+        return TB_ENOMEM;
+    }
+    store->rev = -1;
+    r = file_open(&store->db, path, why, why_size);
+    if (r >= 0) r = schema_prepare(&store->db, path, SCHEMA_VERSION, NULL, 0, why, why_size);
+    if (r < 0) {
+        db_close(&store->db);
+        free(store);
+        return r;
+    }
+    *ret_store = store;
+    return TB_OK;
+}
+
+void store_close(struct store *store) {
+    if (!store) return;
+    if (store_commit(store) < 0) store_rollback(store);
+    cache_clear(store);
+    bytes_release(&store->scratch);
+    db_close(&store->db);
+    free(store);
+}
+
+int store_begin(struct store *store) {
+    if (store->failed < 0) return store->failed;
+    if (store->dirty) return TB_OK;
+    int r = db_exec(&store->db, "BEGIN IMMEDIATE");
+    if (r < 0) return store_fail(store, r);
+    store->dirty = true;
+    return TB_OK;
+}
+
+int store_fail(struct store *store, int error) {
+    if (error < 0) {
+        store_rollback(store);
+        store->failed = error;
+    }
+    return error;
+}
+
+int store_commit(struct store *store) {
+    store->closes = 0;
+    if (store->failed < 0) {
+        int r = store->failed;
+        store->failed = TB_OK;
+        return r;
+    }
+    if (!store->dirty) return TB_OK;
+    int r = db_exec(&store->db, "COMMIT");
+    if (r < 0)
+        store_rollback(store);
+    else
+        store->dirty = false;
+    return r;
+}
+
+bool store_is_dirty(const struct store *store) {
+    return store->dirty || store->failed < 0;
+}
+
+void store_rollback(struct store *store) {
+    if (!sqlite3_get_autocommit(store->db.handle)) sqlite3_exec(store->db.handle, "ROLLBACK", NULL, NULL, NULL);
+    store->dirty = false;
+    store->failed = TB_OK;
+    store->closes = 0;
+    store->rev = -1;
+    cache_clear(store); /* what it counted may be undone */
+}
+
+int store_reader_open(const char *state_dir, struct store_reader **ret_reader) {
+    char path[PATH_SIZE];
+    int r = path_make(state_dir, path);
+    if (r < 0) return r;
+    struct store_reader *reader = calloc(1, sizeof *reader);
+    if (!reader) return TB_ENOMEM;
+    int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    int rc = sqlite3_open_v2(path, &reader->db.handle, flags, NULL);
+    if (rc == SQLITE_OK) {
+        sqlite3_busy_timeout(reader->db.handle, 2000);
+        rc = sqlite3_exec(reader->db.handle, reader_settings, NULL, NULL, NULL);
+    }
+    r = reader->db.handle ? db_error(&reader->db, rc) : TB_ENOMEM;
+    if (r < 0) {
+        store_reader_close(reader);
+        return r;
+    }
+    *ret_reader = reader;
+    return TB_OK;
+}
+
+void store_reader_close(struct store_reader *reader) {
+    if (!reader) return;
+    db_close(&reader->db);
+    free(reader);
+}
