@@ -65,13 +65,14 @@ static void read_curve(const char *folder, const char *name, struct curve *ret_c
     *ret_curve = curve;
 }
 
-static void compare(const struct curve *curve) {
+static void compare(const struct curve *curve, const char *cpu) {
     char error[ENGINE_ERROR_SIZE];
     struct engine_options options = {.model = model_find(curve->model),
                                      .backend = "auto",
                                      .seed = curve->seed,
                                      .hash_init = true,
-                                     .optimiser = OPTIMISER_ADAM};
+                                     .optimiser = OPTIMISER_ADAM,
+                                     .cpu = cpu};
     struct engine *engine = NULL;
     assert_int_equal(engine_create(&options, &engine, error), 0);
     double worst = 0;
@@ -99,9 +100,8 @@ static void compare(const struct curve *curve) {
 }
 
 static bool cpu_runs(const char *cpu) {
-    setenv("TRAINBOT_CPU", cpu, 1);
     char error[ENGINE_ERROR_SIZE];
-    struct engine_options options = {.model = model_find("softmax"), .backend = "auto"};
+    struct engine_options options = {.model = model_find("softmax"), .backend = "auto", .cpu = cpu};
     struct engine *engine = NULL;
     int result = engine_create(&options, &engine, error);
     engine_free(engine);
@@ -121,7 +121,7 @@ static void curves_are_reproduced(void **state) {
             if (strstr(entry->d_name, ".txt") == NULL) continue;
             struct curve curve;
             read_curve(folder, entry->d_name, &curve);
-            compare(&curve);
+            compare(&curve, cpus[c]);
             compared++;
         }
         closedir(listing);

@@ -40,7 +40,7 @@ static int check_options(const struct engine_options *options, char *error) {
 
 static int build(struct engine *engine, const struct engine_options *options, char *error) {
     char why[BACKEND_TEXT_SIZE];
-    struct backend_options backend = {.threads = options->threads, .cpu = getenv("TRAINBOT_CPU")};
+    struct backend_options backend = {.threads = options->threads, .cpu = options->cpu};
     int result = registry_open(options->backend, &backend, &engine->backend, why, error);
     if (result < 0) return result;
     struct backend *opened = engine->backend;

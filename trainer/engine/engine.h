@@ -51,6 +51,7 @@ struct engine_options {
     enum optimiser_kind optimiser;
     double momentum;       /* SGD */
     int threads;           /* 0: as many as the process may use */
+    const char *cpu;       /* NULL: the best of this CPU; else a CPU backend's kernel set: "avx512", "avx2", "baseline" */
 };
 
 /* Builds model and backend. Negative engine_error on failure, `error` (ENGINE_ERROR_SIZE) then holds one clear line. */

@@ -1,0 +1,12 @@
+/*
+ * every_backend.h: runs a test on every backend and kernel set of this machine, with one thread and with three.
+ */
+#ifndef TESTS_EVERY_BACKEND_H
+#define TESTS_EVERY_BACKEND_H
+
+#include "backend.h"
+
+/* Opens each in turn; fails the test when there is none. */
+void every_backend(void (*test)(struct backend *backend));
+
+#endif

@@ -1,0 +1,241 @@
+/*
+ * test_conv.c: convolutions and pools of every backend against the float64 reference, with odd sizes and guard rows.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "engine.h"
+#include "every_backend.h"
+#include "guarded.h"
+#include "reference.h"
+
+/* n, h, w, c, k, kh, kw, stride, pad, relu, pool */
+static const struct conv shapes[] = {
+    {1, 1, 1, 1, 1, 1, 1, 1, 0, false, 1},    {2, 5, 7, 3, 5, 3, 3, 1, 1, true, 1},
+    {3, 9, 8, 1, 32, 5, 5, 1, 2, true, 2},    {2, 7, 7, 32, 64, 5, 5, 1, 2, true, 2},
+    {5, 11, 13, 4, 17, 3, 2, 1, 0, false, 2}, {2, 10, 10, 2, 16, 3, 3, 3, 1, true, 2},
+    {1, 14, 29, 7, 33, 3, 3, 2, 1, true, 3},  {4, 6, 31, 5, 48, 1, 5, 1, 2, true, 1},
+    {2, 8, 8, 40, 9, 2, 7, 1, 3, false, 1},   {7, 4, 4, 16, 8, 4, 4, 2, 1, true, 1},
+    {3, 13, 13, 32, 64, 3, 3, 1, 0, true, 2}, {1, 3, 40, 3, 3, 3, 3, 1, 1, true, 2},
+};
+#define SHAPES (sizeof shapes / sizeof shapes[0])
+
+static void assert_near(double got, double want, double scale, const char *what, size_t shape, int64_t i) {
+    if (!(fabs(got - want) <= 4e-6 * scale)) {
+        fail_msg("%s of shape %zu, element %lld: %.9g instead of %.9g", what, shape, (long long)i, got, want);
+    }
+}
+
+struct arrays {
+    struct guarded x, w, bias, y, winner, dy, dx, dw, dbias;
+    int64_t x_count, w_count, y_count;
+};
+
+static struct arrays make(struct backend *backend, const struct conv *conv) {
+    struct arrays a = {.x_count = conv->n * conv->h * conv->w * conv->c,
+                       .w_count = conv->k * conv->kh * conv->kw * conv->c,
+                       .y_count = conv->n * conv_out_h(conv) * conv_out_w(conv) * conv->k};
+    a.x = guarded_floats(backend, a.x_count, 1);
+    a.w = guarded_floats(backend, a.w_count, 2);
+    a.bias = guarded_floats(backend, conv->k, 3);
+    a.y = guarded_floats(backend, a.y_count, 0);
+    a.winner = guarded_bytes(backend, a.y_count);
+    a.dy = guarded_floats(backend, a.y_count, 4);
+    a.dx = guarded_floats(backend, a.x_count, 0);
+    a.dw = guarded_floats(backend, a.w_count, 0);
+    a.dbias = guarded_floats(backend, conv->k, 0);
+    return a;
+}
+
+static void release(struct arrays *a) {
+    struct guarded *const all[] = {&a->x, &a->w, &a->bias, &a->y, &a->winner, &a->dy, &a->dx, &a->dw, &a->dbias};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        guarded_release(all[i]);
+    }
+}
+
+/* Where output cell i's window place `place` stands in the array before the pool. */
+static int64_t before_pool(const struct conv *conv, int64_t i, int64_t place) {
+    int64_t out_w = conv_out_w(conv), out_h = conv_out_h(conv);
+    int64_t k = i % conv->k, column = i / conv->k % out_w, row = i / conv->k / out_w % out_h,
+            n = i / conv->k / out_w / out_h;
+    row = row * conv->pool + place / conv->pool;
+    column = column * conv->pool + place % conv->pool;
+    return ((n * conv_rows(conv) + row) * conv_columns(conv) + column) * conv->k + k;
+}
+
+static void check_forward(const struct conv *conv, size_t shape, const struct arrays *a, const double *full,
+                          const double *y, const uint8_t *winner) {
+    double scale = sqrt((double)(conv->kh * conv->kw * conv->c)) + 1;
+    for (int64_t i = 0; i < a->y_count; i++) {
+        double best = -INFINITY;
+        for (int64_t place = 0; place < conv->pool * conv->pool; place++) {
+            best = fmax(best, full[before_pool(conv, i, place)]);
+        }
+        double want = conv->relu && best < 0 ? 0 : best;
+        assert_near(y[i], want, scale, "y", shape, i);
+        if (conv->pool > 1) {
+            assert_in_range(winner[i], 0, conv->pool * conv->pool - 1);
+            assert_near(full[before_pool(conv, i, winner[i])], best, scale, "winner", shape, i);
+        }
+    }
+}
+
+static void check_backward(const struct conv *conv, size_t shape, struct arrays *a, const double *y,
+                           const uint8_t *winner) {
+    int64_t full_count = conv->n * conv_rows(conv) * conv_columns(conv) * conv->k;
+    double *dfull = calloc((size_t)full_count, sizeof *dfull), *x = guarded_read(&a->x), *w = guarded_read(&a->w);
+    double *dx_want = calloc((size_t)a->x_count, sizeof *dx_want),
+           *dw_want = calloc((size_t)a->w_count, sizeof *dw_want);
+    double *dbias_want = calloc((size_t)conv->k, sizeof *dbias_want), *dy = guarded_read(&a->dy);
+    for (int64_t i = 0; i < a->y_count; i++) {
+        double slope = conv->relu ? reference_slope(ACTIVATION_RELU, y[i]) : 1;
+        dfull[before_pool(conv, i, conv->pool > 1 ? winner[i] : 0)] = dy[i] * slope;
+        dbias_want[i % conv->k] += dy[i] * slope;
+    }
+    reference_conv_backward(conv, x, w, dfull, dx_want, dw_want);
+    double *dx = guarded_read(&a->dx), *dw = guarded_read(&a->dw), *dbias = guarded_read(&a->dbias);
+    double cells = (double)(a->y_count / conv->k);
+    for (int64_t i = 0; i < a->x_count; i++) {
+        assert_near(dx[i], dx_want[i], sqrt((double)(conv->kh * conv->kw * conv->k)) + 1, "dx", shape, i);
+    }
+    for (int64_t i = 0; i < a->w_count; i++) {
+        assert_near(dw[i], dw_want[i], sqrt(cells) + 1, "dw", shape, i);
+    }
+    for (int64_t k = 0; k < conv->k; k++) {
+        assert_near(dbias[k], dbias_want[k], sqrt(cells) + 1, "dbias", shape, k);
+    }
+    double *const all[] = {dfull, x, w, dx_want, dw_want, dbias_want, dy, dx, dw, dbias};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        free(all[i]);
+    }
+}
+
+static void check_shape(struct backend *backend, size_t shape) {
+    const struct conv *conv = &shapes[shape];
+    struct arrays a = make(backend, conv);
+    uint8_t *winner_place = conv->pool > 1 ? a.winner.values : NULL;
+    backend->ops->conv_forward(backend, conv, a.x.values, a.w.values, a.bias.values, a.y.values, winner_place);
+    backend->ops->conv_backward_data(backend, conv, a.y.values, winner_place, a.dy.values, a.w.values, a.dx.values);
+    backend->ops->conv_backward_weights(backend, conv, a.x.values, a.y.values, winner_place, a.dy.values, a.dw.values,
+                                        a.dbias.values);
+    assert_int_equal(backend->ops->status(backend), 0);
+    double *full = calloc((size_t)(conv->n * conv_rows(conv) * conv_columns(conv) * conv->k), sizeof *full);
+    double *x = guarded_read(&a.x), *w = guarded_read(&a.w), *bias = guarded_read(&a.bias), *y = guarded_read(&a.y);
+    uint8_t *winner = guarded_read_bytes(&a.winner);
+    reference_conv(conv, x, w, bias, full);
+    check_forward(conv, shape, &a, full, y, winner);
+    check_backward(conv, shape, &a, y, winner);
+    free(full);
+    free(x);
+    free(w);
+    free(bias);
+    free(y);
+    free(winner);
+    release(&a);
+}
+
+static void conv_shapes(struct backend *backend) {
+    for (size_t shape = 0; shape < SHAPES; shape++) {
+        check_shape(backend, shape);
+    }
+}
+
+static void test_conv(void **state) {
+    (void)state;
+    every_backend(conv_shapes);
+}
+
+/* Equal values: the first wins; NaN is not hidden by pool or ReLU. */
+static void conv_ties_and_nan(struct backend *backend) {
+    struct conv conv = {.n = 1, .h = 2, .w = 4, .c = 1, .k = 1, .kh = 1, .kw = 1, .stride = 1, .relu = true, .pool = 2};
+    struct guarded x = guarded_floats(backend, 8, 0), w = guarded_floats(backend, 1, 0),
+                   bias = guarded_floats(backend, 1, 0);
+    struct guarded y = guarded_floats(backend, 2, 0), winner = guarded_bytes(backend, 2);
+    guarded_write(&x, (float[]){1, 3, 5, NAN, 3, 3, 6, 7});
+    guarded_write(&w, (float[]){1});
+    guarded_write(&bias, (float[]){0});
+    backend->ops->conv_forward(backend, &conv, x.values, w.values, bias.values, y.values, winner.values);
+    double *got = guarded_read(&y);
+    uint8_t *places = guarded_read_bytes(&winner);
+    assert_true(got[0] == 3);
+    assert_int_equal(places[0], 1);
+    assert_true(isnan(got[1]));
+    free(got);
+    free(places);
+    struct guarded *const all[] = {&x, &w, &bias, &y, &winner};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        guarded_release(all[i]);
+    }
+}
+
+static void test_conv_ties_and_nan(void **state) {
+    (void)state;
+    every_backend(conv_ties_and_nan);
+}
+
+static const struct pool pools[] = {
+    {1, 1, 1, 1, 1, 1}, {2, 5, 7, 3, 2, 2}, {3, 4, 4, 17, 2, 1}, {2, 9, 8, 33, 3, 2}, {5, 6, 6, 4, 3, 3},
+};
+
+static void check_pool(struct backend *backend, const struct pool *pool, size_t shape) {
+    int64_t x_count = pool->n * pool->h * pool->w * pool->c, out_w = pool_out_w(pool), out_h = pool_out_h(pool);
+    int64_t y_count = pool->n * out_h * out_w * pool->c;
+    struct guarded x = guarded_floats(backend, x_count, 5), y = guarded_floats(backend, y_count, 0);
+    struct guarded winner = guarded_bytes(backend, y_count), dy = guarded_floats(backend, y_count, 6);
+    struct guarded dx = guarded_floats(backend, x_count, 0);
+    backend->ops->pool_forward(backend, pool, x.values, y.values, winner.values);
+    backend->ops->pool_backward(backend, pool, winner.values, dy.values, dx.values);
+    double *xs = guarded_read(&x), *ys = guarded_read(&y), *dys = guarded_read(&dy), *dxs = guarded_read(&dx);
+    uint8_t *places = guarded_read_bytes(&winner);
+    double *want = calloc((size_t)y_count, sizeof *want), *dx_want = calloc((size_t)x_count, sizeof *dx_want);
+    reference_pool(pool, xs, want);
+    for (int64_t i = 0; i < y_count; i++) {
+        assert_true(ys[i] == want[i]);
+        int64_t c = i % pool->c, column = i / pool->c % out_w, row = i / pool->c / out_w % out_h,
+                n = i / pool->c / out_w / out_h;
+        row = row * pool->stride + places[i] / pool->size;
+        column = column * pool->stride + places[i] % pool->size;
+        int64_t at = ((n * pool->h + row) * pool->w + column) * pool->c + c;
+        assert_true(xs[at] == ys[i]);
+        dx_want[at] += dys[i];
+    }
+    for (int64_t i = 0; i < x_count; i++) {
+        assert_near(dxs[i], dx_want[i], 1, "pool's dx", shape, i);
+    }
+    double *const all[] = {xs, ys, dys, dxs, want, dx_want};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        free(all[i]);
+    }
+    free(places);
+    struct guarded *const arrays[] = {&x, &y, &winner, &dy, &dx};
+    for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
+        guarded_release(arrays[i]);
+    }
+}
+
+static void pool_shapes(struct backend *backend) {
+    for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++) {
+        check_pool(backend, &pools[i], i);
+    }
+}
+
+static void test_pool(void **state) {
+    (void)state;
+    every_backend(pool_shapes);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_conv),
+        cmocka_unit_test(test_conv_ties_and_nan),
+        cmocka_unit_test(test_pool),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
