@@ -1,5 +1,6 @@
 /* describe.c: see describe.h. */
 #include "describe.h"
+#include "number.h"
 
 #include <cjson/cJSON.h>
 #include <stdlib.h>
@@ -22,6 +23,12 @@ static void choices_add(cJSON *object, const char *choices) {
     }
 }
 
+/* cJSON's own numbers are cut to 15 digits. */
+static void number_add(cJSON *object, const char *name, double value) {
+    char text[40];
+    cJSON_AddRawToObject(object, name, number_shortest(value, text, sizeof text));
+}
+
 static cJSON *param_object(const struct tb_param *param) {
     cJSON *object = cJSON_CreateObject();
     cJSON_AddStringToObject(object, "name", param->name);
@@ -31,10 +38,10 @@ static cJSON *param_object(const struct tb_param *param) {
     else if (param->type == TB_BOOL)
         cJSON_AddBoolToObject(object, "value", param->value != 0);
     else
-        cJSON_AddNumberToObject(object, "value", param->value);
+        number_add(object, "value", param->value);
     if ((param->type == TB_FLOAT || param->type == TB_INT) && param->min < param->max) {
-        cJSON_AddNumberToObject(object, "min", param->min);
-        cJSON_AddNumberToObject(object, "max", param->max);
+        number_add(object, "min", param->min);
+        number_add(object, "max", param->max);
         if (param->min_open) cJSON_AddBoolToObject(object, "min_open", true);
     }
     if (param->type == TB_ENUM) choices_add(object, param->choices);

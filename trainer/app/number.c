@@ -34,6 +34,16 @@ bool number_parse_int(const char *text, int64_t min, int64_t max, int64_t *ret_v
     return true;
 }
 
+const char *number_shortest(double value, char *text, size_t size) {
+    int digits = 1;
+    do
+        snprintf(text, size, "%.*g", digits, value);
+    while (digits++ < 17 && strtod(text, NULL) != value);
+    if (fabs(value) < 9007199254740993.0 && value == floor(value))
+        snprintf(text, size, "%.0f", value); /* 200000, not 2e+05 */
+    return text;
+}
+
 const char *number_grouped(int64_t value, char *text, size_t size) {
     char digits[24];
     int length = snprintf(digits, sizeof digits, "%lld", (long long)value);

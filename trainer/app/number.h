@@ -15,6 +15,8 @@
 bool number_parse(const char *text, double *ret_value);
 /* A whole number in [min, max], written in digits ("200000") or with an exponent ("2e5"). */
 bool number_parse_int(const char *text, int64_t min, int64_t max, int64_t *ret_value);
+/* The fewest digits that read back the same; of a finite number. Returned for printf's sake. */
+const char *number_shortest(double value, char *text, size_t size);
 /* 200000 → "200,000". `text` holds at least 32 bytes; returned for printf's sake. */
 const char *number_grouped(int64_t value, char *text, size_t size);
 

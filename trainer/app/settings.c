@@ -166,7 +166,7 @@ void settings_text(const struct settings *settings, const struct tb_param *param
     if (row->type == TB_ENUM)
         snprintf(text, size, "%s", row->words[(int64_t)value]);
     else if (row->type == TB_FLOAT)
-        snprintf(text, size, "%.17g", value);
+        number_shortest(value, text, size);
     else
         snprintf(text, size, "%lld", (long long)value);
 }
