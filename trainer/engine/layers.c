@@ -224,7 +224,7 @@ static int build_pool(struct layer *layer, const struct layer_spec *spec) {
 int layer_build(struct layer *layer, const struct layer_spec *specs, size_t count, struct shape in,
                 struct param *params, size_t *params_count) {
     uint64_t place = layer->place;
-    *layer = (struct layer){.place = place, .in = in, .out = in};
+    *layer = (struct layer){.spec = &specs[0], .place = place, .in = in, .out = in};
     int used = 1;
     switch (specs[0].kind) {
     case LAYER_CONV:

@@ -44,6 +44,7 @@ struct pass {
 
 struct layer {
     const struct layer_ops *ops;
+    const struct layer_spec *spec; /* the first of those it was built from */
     struct shape in, out;
     uint64_t place;   /* in the network, from 0 */
     struct conv conv; /* n is set by the pass */

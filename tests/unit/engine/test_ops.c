@@ -1,0 +1,321 @@
+/*
+ * test_ops.c: matrix products, element-wise operations, loss and optimisers of every backend against float64.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "every_backend.h"
+#include "guarded.h"
+#include "reference.h"
+
+#define RELEASE(array) guarded_release(&(array))
+
+static void assert_near(double got, double want, double scale, const char *what, int64_t i) {
+    if (!(fabs(got - want) <= 3e-6 * scale))
+        fail_msg("%s, element %lld: %.9g instead of %.9g", what, (long long)i, got, want);
+}
+
+static const struct gemm products[] = {
+    {false, false, 1, 1, 1, 1, 1, 1, 0},
+    {false, true, 7, 10, 33, 35, 34, 11, 0},
+    {true, false, 13, 29, 5, 17, 31, 29, 0},
+    {true, true, 3, 130, 65, 3, 67, 130, 1},
+    {false, false, 128, 10, 784, 784, 10, 10, 0.5f},
+    {false, true, 17, 257, 100, 100, 100, 257, 0},
+};
+
+static void check_product(struct backend *backend, const struct gemm *g) {
+    int64_t a_count = (g->transpose_a ? g->k : g->m) * g->lda, b_count = (g->transpose_b ? g->n : g->k) * g->ldb;
+    int64_t c_count = g->m * g->ldc;
+    struct guarded a = guarded_floats(backend, a_count, 1), b = guarded_floats(backend, b_count, 2);
+    struct guarded c = guarded_floats(backend, c_count, 3);
+    double *as = guarded_read(&a), *bs = guarded_read(&b), *before = guarded_read(&c);
+    backend->ops->gemm(backend, g, a.values, b.values, c.values);
+    double *after = guarded_read(&c);
+    for (int64_t i = 0; i < c_count; i++) {
+        int64_t row = i / g->ldc, column = i % g->ldc;
+        double want = before[i]; /* beyond n nothing may change */
+        if (column < g->n) {
+            want *= (double)g->beta;
+            for (int64_t k = 0; k < g->k; k++) {
+                want += as[g->transpose_a ? k * g->lda + row : row * g->lda + k] *
+                        bs[g->transpose_b ? column * g->ldb + k : k * g->ldb + column];
+            }
+        }
+        assert_near(after[i], want, sqrt((double)g->k) + 1, "gemm", i);
+    }
+    free(as);
+    free(bs);
+    free(before);
+    free(after);
+    RELEASE(a);
+    RELEASE(b);
+    RELEASE(c);
+}
+
+static void gemms(struct backend *backend) {
+    for (size_t i = 0; i < sizeof products / sizeof products[0]; i++) {
+        check_product(backend, &products[i]);
+    }
+}
+
+static const int64_t widths[] = {1, 3, 10, 17, 64, 133, 1030};
+static const enum activation kinds[] = {ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_SIGMOID};
+
+static void check_activation(struct backend *backend, int64_t n, int64_t width, enum activation kind, bool biased) {
+    struct guarded bias = guarded_floats(backend, width, 1), y = guarded_floats(backend, n * width, 2);
+    struct guarded dy = guarded_floats(backend, n * width, 3), dbias = guarded_floats(backend, width, 0);
+    double *x = guarded_read(&y), *b = guarded_read(&bias), *upper = guarded_read(&dy);
+    backend->ops->bias_activation(backend, n, width, biased ? bias.values : NULL, kind, y.values);
+    backend->ops->activation_backward(backend, n, width, kind, y.values, dy.values, biased ? dbias.values : NULL);
+    double *got = guarded_read(&y), *slopes = guarded_read(&dy), *sums = guarded_read(&dbias);
+    double *want_sums = calloc((size_t)width, sizeof *want_sums);
+    for (int64_t i = 0; i < n * width; i++) {
+        double want = reference_activation(kind, x[i] + (biased ? b[i % width] : 0));
+        assert_near(got[i], want, 1, "activation", i);
+        double slope = upper[i] * reference_slope(kind, got[i]);
+        assert_near(slopes[i], slope, 1, "activation's gradient", i);
+        want_sums[i % width] += slope;
+    }
+    for (int64_t i = 0; i < width && biased; i++) {
+        assert_near(sums[i], want_sums[i], sqrt((double)n) + 1, "bias gradient", i);
+    }
+    double *const all[] = {x, b, upper, got, slopes, sums, want_sums};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        free(all[i]);
+    }
+    RELEASE(bias);
+    RELEASE(y);
+    RELEASE(dy);
+    RELEASE(dbias);
+}
+
+static void activations(struct backend *backend) {
+    for (size_t w = 0; w < sizeof widths / sizeof widths[0]; w++) {
+        for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+            check_activation(backend, 1, widths[w], kinds[k], true);
+            check_activation(backend, 37, widths[w], kinds[k], true);
+            check_activation(backend, 5, widths[w], kinds[k], false);
+        }
+    }
+}
+
+static void check_dropout(struct backend *backend, int64_t count, double p, uint64_t key) {
+    struct guarded from = guarded_floats(backend, count, 1), to = guarded_floats(backend, count, 0);
+    double *x = guarded_read(&from);
+    backend->ops->dropout(backend, count, p, key, from.values, to.values);
+    backend->ops->dropout(backend, count, p, key, from.values, from.values); /* in place */
+    double *y = guarded_read(&to), *again = guarded_read(&from);
+    int64_t dropped = 0;
+    for (int64_t i = 0; i < count; i++) {
+        double factor = reference_dropout(p, key, (uint64_t)i);
+        assert_near(y[i], x[i] * factor, 4, "dropout", i);
+        assert_true(y[i] == again[i]);
+        dropped += factor == 0;
+    }
+    double deviation = fabs((double)dropped - p * (double)count), sigma = sqrt(p * (1 - p) * (double)count);
+    if (count > 1000) assert_true(deviation <= 4 * sigma);
+    free(x);
+    free(y);
+    free(again);
+    RELEASE(from);
+    RELEASE(to);
+}
+
+static void dropouts(struct backend *backend) {
+    check_dropout(backend, 1, 0.5, 7);
+    check_dropout(backend, 101, 0.25, 8);
+    check_dropout(backend, 40001, 0.25, UINT64_MAX - 3); /* the counter wraps */
+    check_dropout(backend, 40000, 0.9, 10);
+}
+
+static void check_loss(struct backend *backend, int64_t n, int64_t classes) {
+    struct guarded logits = guarded_floats(backend, n * classes, 4), p = guarded_floats(backend, n * classes, 0);
+    struct guarded d = guarded_floats(backend, n * classes, 0), labels = guarded_bytes(backend, n);
+    struct guarded sums = guarded_floats(backend, 2, 0);
+    uint8_t *label = malloc((size_t)n);
+    double *x = guarded_read(&logits), *want = malloc((size_t)(n * classes) * sizeof *want), right = 0;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t best = 0;
+        label[i] = (uint8_t)(i * 7 % classes);
+        for (int64_t c = 1; c < classes; c++) {
+            if (x[i * classes + c] > x[i * classes + best]) best = c;
+        }
+        right += best == label[i];
+    }
+    guarded_write(&labels, label);
+    backend->ops->softmax_cross_entropy(backend, n, classes, logits.values, labels.values, p.values, d.values,
+                                        sums.values);
+    double loss = reference_loss(n, classes, x, label, want);
+    double *got = guarded_read(&d), *ps = guarded_read(&p), *s = guarded_read(&sums);
+    assert_near(s[0] / (double)n, loss, 1, "loss", 0);
+    assert_true(s[1] == right);
+    for (int64_t i = 0; i < n * classes; i++) {
+        assert_near(got[i], want[i], 0.1, "dlogits", i);
+        assert_near(ps[i], want[i] * (double)n + (i % classes == label[i / classes]), 1, "probability", i);
+    }
+    free(label);
+    free(x);
+    free(want);
+    free(got);
+    free(ps);
+    free(s);
+    RELEASE(logits);
+    RELEASE(p);
+    RELEASE(d);
+    RELEASE(labels);
+    RELEASE(sums);
+}
+
+static void losses(struct backend *backend) {
+    check_loss(backend, 1, 2);
+    check_loss(backend, 17, 10);
+    check_loss(backend, 131, 3);
+    /* Huge logits do not overflow; a label beyond the classes is NaN, told and not read out of bounds. */
+    struct guarded logits = guarded_floats(backend, 4, 0), labels = guarded_bytes(backend, 2),
+                   sums = guarded_floats(backend, 2, 0);
+    guarded_write(&logits, (float[]){3e38f, -3e38f, -3e38f, 3e38f});
+    guarded_write(&labels, (uint8_t[]){0, 1});
+    backend->ops->softmax_cross_entropy(backend, 2, 2, logits.values, labels.values, NULL, NULL, sums.values);
+    double *s = guarded_read(&sums);
+    assert_true(s[0] == 0 && s[1] == 2);
+    free(s);
+    guarded_write(&labels, (uint8_t[]){0, 255});
+    backend->ops->softmax_cross_entropy(backend, 2, 2, logits.values, labels.values, NULL, NULL, sums.values);
+    s = guarded_read(&sums);
+    assert_true(isnan(s[0]));
+    free(s);
+    RELEASE(logits);
+    RELEASE(labels);
+    RELEASE(sums);
+}
+
+static void check_adam(struct backend *backend, int64_t count, double decay) {
+    struct guarded w = guarded_floats(backend, count, 1), g = guarded_floats(backend, count, 2);
+    struct guarded m = guarded_floats(backend, count, 3), v = guarded_floats(backend, count, 4);
+    float *zeros = calloc((size_t)count, sizeof *zeros);
+    guarded_write(&m, zeros);
+    guarded_write(&v, zeros);
+    double *ws = guarded_read(&w), *gs = guarded_read(&g), *ms = guarded_read(&m), *vs = guarded_read(&v);
+    for (uint64_t step = 1; step <= 5; step++) {
+        struct adam adam = {
+            .lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = decay, .step = step};
+        backend->ops->adam(backend, count, &adam, w.values, g.values, m.values, v.values);
+        for (int64_t i = 0; i < count; i++) {
+            double slope = gs[i] + decay * ws[i];
+            ms[i] = 0.9 * ms[i] + 0.1 * slope;
+            vs[i] = 0.999 * vs[i] + 0.001 * slope * slope;
+            double first = ms[i] / (1 - pow(0.9, (double)step)), second = vs[i] / (1 - pow(0.999, (double)step));
+            ws[i] -= 0.01 * first / (sqrt(second) + 1e-8);
+        }
+    }
+    double *w_got = guarded_read(&w), *m_got = guarded_read(&m), *v_got = guarded_read(&v);
+    for (int64_t i = 0; i < count; i++) {
+        assert_near(w_got[i], ws[i], 1, "adam's weight", i);
+        assert_near(m_got[i], ms[i], 1, "adam's m", i);
+        assert_near(v_got[i], vs[i], 0.01, "adam's v", i);
+    }
+    double *const all[] = {ws, gs, ms, vs, w_got, m_got, v_got};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        free(all[i]);
+    }
+    free(zeros);
+    RELEASE(w);
+    RELEASE(g);
+    RELEASE(m);
+    RELEASE(v);
+}
+
+static void check_sgd(struct backend *backend, int64_t count) {
+    struct guarded w = guarded_floats(backend, count, 1), g = guarded_floats(backend, count, 2);
+    struct guarded v = guarded_floats(backend, count, 3);
+    double *ws = guarded_read(&w), *gs = guarded_read(&g), *vs = guarded_read(&v);
+    backend->ops->sgd(backend, count, 0.1, 0.9, w.values, g.values, v.values);
+    double *w_got = guarded_read(&w), *v_got = guarded_read(&v);
+    for (int64_t i = 0; i < count; i++) {
+        assert_near(v_got[i], 0.9 * vs[i] + gs[i], 1, "velocity", i);
+        assert_near(w_got[i], ws[i] - 0.1 * (0.9 * vs[i] + gs[i]), 1, "sgd's weight", i);
+    }
+    double *const all[] = {ws, gs, vs, w_got, v_got};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        free(all[i]);
+    }
+    RELEASE(w);
+    RELEASE(g);
+    RELEASE(v);
+}
+
+static void optimisers(struct backend *backend) {
+    static const int64_t counts[] = {1, 67, 50001};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        check_adam(backend, counts[i], i == 1 ? 0.01 : 0);
+        check_sgd(backend, counts[i]);
+    }
+}
+
+static void scales(struct backend *backend) {
+    struct guarded from = guarded_bytes(backend, 30011), to = guarded_floats(backend, 30011, 0);
+    uint8_t *bytes = malloc(30011);
+    for (int i = 0; i < 30011; i++) {
+        bytes[i] = (uint8_t)(i * 31);
+    }
+    guarded_write(&from, bytes);
+    backend->ops->scale(backend, 30011, from.values, 255.0f, 0.0f, to.values);
+    double *got = guarded_read(&to);
+    for (int i = 0; i < 30011; i++) {
+        assert_true((float)got[i] == (float)bytes[i] / 255.0f); /* the very same: the golden start divides */
+    }
+    free(got);
+    backend->ops->scale(backend, 30011, from.values, 127.5f, 1.0f, to.values);
+    got = guarded_read(&to);
+    for (int i = 0; i < 30011; i++) {
+        assert_near(got[i], bytes[i] / 127.5 - 1, 1, "scale", i);
+    }
+    free(got);
+    free(bytes);
+    RELEASE(from);
+    RELEASE(to);
+}
+
+static void finiteness(struct backend *backend) {
+    float values[37] = {0};
+    struct guarded x = guarded_floats(backend, 37, 1);
+    assert_true(backend->ops->is_finite(backend, 37, x.values));
+    for (int i = 0; i < 37; i++) {
+        values[i] = i % 2 == 0 ? NAN : -INFINITY;
+        guarded_write(&x, values);
+        assert_false(backend->ops->is_finite(backend, 37, x.values));
+        values[i] = 0;
+    }
+    RELEASE(x);
+}
+
+#define EVERY(test)                                                                                                    \
+    static void test_##test(void **state) {                                                                            \
+        (void)state;                                                                                                   \
+        every_backend(test);                                                                                           \
+    }
+
+EVERY(gemms)
+EVERY(activations)
+EVERY(dropouts)
+EVERY(losses)
+EVERY(optimisers)
+EVERY(scales)
+EVERY(finiteness)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gemms),      cmocka_unit_test(test_activations), cmocka_unit_test(test_dropouts),
+        cmocka_unit_test(test_losses),     cmocka_unit_test(test_optimisers),  cmocka_unit_test(test_scales),
+        cmocka_unit_test(test_finiteness),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
