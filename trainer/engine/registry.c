@@ -13,7 +13,12 @@ static const struct backend_ops *const table[] = {&backend_openblas};
 #define TABLE_COUNT (sizeof table / sizeof table[0])
 
 const char *engine_backends(void) {
-    return "auto, openblas";
+    static char text[128]; /* the same words each time, so a second caller does no harm */
+    size_t used = (size_t)snprintf(text, sizeof text, "auto");
+    for (size_t i = 0; i < TABLE_COUNT && used < sizeof text; i++) {
+        used += (size_t)snprintf(text + used, sizeof text - used, ", %s", table[i]->name);
+    }
+    return text;
 }
 
 static int open_first(const struct backend_options *options, struct backend **ret_backend, char *ret_why, char *error) {
