@@ -41,7 +41,7 @@ enum wire_event_kind {
 /* A value of any parameter type. `text` is set for strings and enums only. */
 struct wire_value {
     enum wire_type type;
-    double number;    /* float, int, bool (0 or 1) */
+    double number;    /* float, int, bool (0 or 1); of a string "nan" "inf" "-inf" in params, old, new also that number */
     const char *text;
 };
 
@@ -107,7 +107,7 @@ struct wire_event {
 
 struct wire_frame {
     enum wire_kind kind;
-    uint64_t seq; /* 0: none */
+    uint64_t seq; /* 0: none. A hello's is always 1: it is the first frame, said again after a reconnect */
     union {
         struct wire_hello hello;
         struct wire_rows metrics;
