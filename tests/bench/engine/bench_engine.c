@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "engine.h"
+#include "fashion.h"
 
 struct settings {
     int64_t batch;
@@ -19,7 +20,6 @@ struct settings {
 };
 
 #define ROUNDS_MAX 99
-#define BATCHES 8
 
 static double now_s(void) {
     struct timespec time;
@@ -33,21 +33,20 @@ static int compare(const void *a, const void *b) {
 }
 
 static int run_steps(struct engine *engine, const struct model_info *model, const struct settings *settings,
-                     const uint8_t *pixels, const uint8_t *labels) {
+                     const struct fashion *data) {
     struct step_options step = {.lr = model->lr};
     double metrics[ENGINE_METRICS_MAX];
     int64_t image = model->height * model->width;
     for (int i = 0; i < settings->steps; i++) {
-        int64_t at = i % BATCHES * settings->batch;
-        struct batch batch = {pixels + at * image, labels + at, settings->batch};
+        int64_t batches = (int64_t)data->count / settings->batch, at = i % batches * settings->batch;
+        struct batch batch = {data->pixels + at * image, data->labels + at, settings->batch};
         int result = engine_train(engine, &batch, &step, metrics);
         if (result < 0) return result;
     }
     return 0;
 }
 
-static int bench(const struct model_info *model, const struct settings *settings, const uint8_t *pixels,
-                 const uint8_t *labels) {
+static int bench(const struct model_info *model, const struct settings *settings, const struct fashion *data) {
     char error[ENGINE_ERROR_SIZE];
     struct engine_options options = {
         .model = model, .backend = settings->backend, .seed = 1, .hash_init = true, .threads = settings->threads};
@@ -57,10 +56,10 @@ static int bench(const struct model_info *model, const struct settings *settings
         return 1;
     }
     double rates[ROUNDS_MAX];
-    int result = run_steps(engine, model, settings, pixels, labels); /* warm */
+    int result = run_steps(engine, model, settings, data); /* warm */
     for (int round = 0; round < settings->rounds && result == 0; round++) {
         double start = now_s();
-        result = run_steps(engine, model, settings, pixels, labels);
+        result = run_steps(engine, model, settings, data);
         rates[round] = (double)(settings->steps * settings->batch) / (now_s() - start);
     }
     engine_free(engine);
@@ -85,30 +84,24 @@ int main(int argc, char **argv) {
         set(&settings, argv[i]);
         named += strchr(argv[i], '=') == NULL;
     }
-    if (settings.batch < 1 || settings.batch > 65536 || settings.rounds < 1 || settings.rounds > ROUNDS_MAX) {
-        fprintf(stderr, "batch must be 1 to 65536, rounds 1 to %d\n", ROUNDS_MAX);
+    if (settings.batch < 1 || settings.batch > 60000 || settings.rounds < 1 || settings.rounds > ROUNDS_MAX) {
+        fprintf(stderr, "batch must be 1 to 60000, rounds 1 to %d\n", ROUNDS_MAX);
         return 2;
     }
-    size_t count, bytes = (size_t)(BATCHES * settings.batch * 28 * 28);
+    size_t count;
     const struct model_info *table = models(&count);
-    uint8_t *pixels = malloc(bytes), *labels = malloc((size_t)(BATCHES * settings.batch));
-    if (pixels == NULL || labels == NULL) return 1;
-    uint32_t state = 1;
-    for (size_t i = 0; i < bytes; i++) {
-        state = state * 1664525u + 1013904223u;
-        pixels[i] = (uint8_t)(state >> 24);
-    }
-    for (int64_t i = 0; i < BATCHES * settings.batch; i++) {
-        labels[i] = (uint8_t)(i % 10);
+    struct fashion data;
+    if (fashion_load("train", 60000, &data) < 0) {
+        fprintf(stderr, "Fashion-MNIST cannot be read (Debian: dataset-fashion-mnist)\n");
+        return 1;
     }
     for (size_t m = 0; m < count; m++) {
         bool wanted = named == 0;
         for (int i = 1; i < argc; i++) {
             wanted |= strcmp(argv[i], table[m].name) == 0;
         }
-        if (wanted) failed |= bench(&table[m], &settings, pixels, labels);
+        if (wanted) failed |= bench(&table[m], &settings, &data);
     }
-    free(pixels);
-    free(labels);
+    fashion_release(&data);
     return failed;
 }
