@@ -10,8 +10,6 @@
 #include "channel.h"
 #include "http_server.h"
 
-#define WEB_CHAT "token"
-
 /* Options as for the server; options->channel is filled here. Give it to bot_add_channel, then start it through its
  * ops as every channel; free it with web_free after stop's closed(). TB_ENOMEM. */
 MUST_USE int web_create(const struct http_options *options, struct channel **ret_channel);

@@ -21,6 +21,8 @@
 #include "run.h"
 #include <uv.h>
 
+#define WEB_CHAT "token" /* all pages of one bot share this chat; its person is the owner */
+
 struct http_server;
 
 /* All strings are copied. */
@@ -50,8 +52,10 @@ int http_server_port(const struct http_server *server);
 /* "http://127.0.0.1:8080/#t=TOKEN": the link that opens the page. Holds the secret: for the owner's terminal only. */
 void http_server_link(const struct http_server *server, char *text, size_t size);
 
-/* Something in the conversation is newer than the pages know. */
+/* Something committed in the conversation is newer than the pages know. */
 void http_server_nudge(struct http_server *server);
+/* A message that the store could not take: it is shown to the pages that are here, and lost for others. */
+void http_server_unsaved(struct http_server *server, const struct outgoing *message);
 /* A run's newest rows, and a run's new state; what the pages see at once. */
 void http_server_rows(struct http_server *server, const struct run *run, const struct wire_rows *rows, bool progress);
 void http_server_run(struct http_server *server, const struct run *run);
