@@ -40,7 +40,7 @@
     X("trainer", resume_args, ARGV, resume_args, "", 0, 0, "appended for start … from N; empty: this trainer cannot go on") \
     X("trainer", describe, ARGV, describe, "", 0, 0, "a command that prints its parameters and commands as JSON")      \
     X("trainer", directory, PATH, directory, "", 0, 0, "working directory (default: the run's own)")                   \
-    X("trainer", launcher, LAUNCHER, launcher, "local", 0, 0, "local: a process of this machine")                      \
+    X("trainer", launcher, LAUNCHER, name, "local", 0, 0, "local: a process of this machine")                      \
     X("trainer", stop_timeout_s, INT, stop_timeout_s, "60", 1, 86400, "no sign of life for this long after a stop: SIGTERM, 10 s later SIGKILL")
 
 #endif
