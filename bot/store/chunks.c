@@ -145,19 +145,29 @@ static int axis_write(struct store *store, int64_t run, struct slice slice) {
     return r;
 }
 
-/* own: what the column of that name shows; collided: a progress value that stands beside a metric. */
+/* The values of the same name of the other kind in these rows; NULL when there is none. */
+static const double *twin_values(const struct series *series, struct slice slice) {
+    const double *twin = series->twin >= 0 ? table_column(slice.table, (slot_t)series->twin) : NULL;
+    for (size_t i = slice.from; twin && i < slice.to; i++)
+        if (!is_absent(twin[i])) return twin + slice.from;
+    return NULL;
+}
+
+/* own: what the column of that name shows; where both kinds are in the chunk it stands with the metric, and with the
+ * progress series what collides. */
 static int pyramid_write(struct store *store, int64_t id, const struct series *series, struct slice slice,
                          const double *values, struct bytes *bytes) {
-    const struct table *table = slice.table;
-    const int64_t *steps = table->steps + slice.from;
-    size_t rows = slice.to - slice.from;
-    const double *twin = NULL;
-    if (series->progress && series->twin >= 0) twin = table_column(table, (slot_t)series->twin);
-    if (twin) twin += slice.from;
+    const int64_t *steps = slice.table->steps + slice.from;
+    const double *twin = twin_values(series, slice);
+    size_t rows = slice.to - slice.from, own = 0;
     bytes->size = 0;
-    int r = blocks_encode(steps, values, twin, twin ? BLOCK_ALONE : BLOCK_ALL, rows, bytes);
-    size_t own = bytes->size;
-    if (r >= 0 && twin) r = blocks_encode(steps, values, twin, BLOCK_COLLIDED, rows, bytes);
+    int r = TB_OK;
+    if (!series->progress || !twin) {
+        r = blocks_encode(steps, values, twin, BLOCK_SHOWN, rows, bytes);
+        own = bytes->size;
+    } else {
+        r = blocks_encode(steps, twin, values, BLOCK_COLLIDED, rows, bytes);
+    }
     if (r < 0) return store_fail(store, r);
     size_t collided = bytes->size - own;
     return store_write(store, PYRAMID_INSERT, NULL, "ibb", id, own ? bytes->at : NULL, own,

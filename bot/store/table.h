@@ -99,13 +99,12 @@ struct block {
     int64_t first_step, last_step;
     uint32_t count, not_finite;
 };
-/* Which of the two columns a series that is logged as metric and as progress shows a value in. */
+/* Which values of a series that is logged as metric and as progress a pyramid sums up. `progress` may be NULL. */
 enum block_of {
-    BLOCK_ALL,      /* every value of `values` */
-    BLOCK_ALONE,    /* those whose twin is absent */
-    BLOCK_COLLIDED, /* those whose twin is there as well */
+    BLOCK_SHOWN,    /* the metric's, else the progress value */
+    BLOCK_COLLIDED, /* the progress values whose metric is there as well */
 };
-MUST_USE int blocks_encode(const int64_t *steps, const double *values, const double *twin, enum block_of of,
+MUST_USE int blocks_encode(const int64_t *steps, const double *values, const double *progress, enum block_of of,
                            size_t count, struct bytes *bytes);
 
 /* One compare where the value is a number, the call only for a NaN. */

@@ -279,23 +279,24 @@ int doubles_decode(const void *data, size_t size, double *ret_values, size_t cou
 
 /* ---- pyramid ---- */
 
-static bool block_takes(double value, double twin, enum block_of of) {
-    if (is_absent(value)) return false;
-    return of == BLOCK_ALL || is_absent(twin) == (of == BLOCK_ALONE);
+static double block_value(double value, double progress, enum block_of of) {
+    if (of == BLOCK_COLLIDED) return is_absent(value) ? value : progress;
+    return is_absent(value) ? progress : value;
 }
 
-int blocks_encode(const int64_t *steps, const double *values, const double *twin, enum block_of of, size_t count,
+int blocks_encode(const int64_t *steps, const double *values, const double *progress, enum block_of of, size_t count,
                   struct bytes *bytes) {
     int r = bytes_reserve(bytes, (count / BLOCK_ROWS + 1) * sizeof(struct block));
     if (r < 0) return r;
+    double absent = wire_absent();
     for (size_t from = 0; from < count; from += BLOCK_ROWS) {
         size_t to = from + BLOCK_ROWS < count ? from + BLOCK_ROWS : count;
         struct block block = {0};
         double min = INFINITY, max = -INFINITY;
         long double sum = 0; /* wide enough that no sum of doubles overflows */
         for (size_t i = from; i < to; i++) {
-            double v = values[i];
-            if (!block_takes(v, twin ? twin[i] : 0, of)) continue;
+            double v = block_value(values[i], progress ? progress[i] : absent, of);
+            if (is_absent(v)) continue;
             if (block.count + block.not_finite == 0) block.first_step = steps[i];
             block.last_step = steps[i];
             if (!isfinite(v)) {
