@@ -52,6 +52,9 @@ void config_finish(struct config *config, struct config_report *report);
  * errors, all of them reported. */
 struct config *config_load(const char *path, char *const *sets, size_t sets_count, struct config_report *report);
 
+/* --lan: the page listens on all addresses, its port kept. */
+void config_lan(struct config *config);
+
 /* The table as a sample file / as README rows. */
 void config_print_sample(FILE *out);
 

@@ -495,6 +495,14 @@ void config_checks(struct config *config, struct config_report *report) {
     }
 }
 
+void config_lan(struct config *config) {
+    const char *port = strrchr(config->web.listen, ':');
+    char *listen = text_print("0.0.0.0%s", port ? port : ":8080");
+    if (!listen) return;
+    free(config->web.listen);
+    config->web.listen = listen;
+}
+
 /* ---- the table for people ---- */
 
 static void print_rows(FILE *out, const struct row *rows, size_t count) {
