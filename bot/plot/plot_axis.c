@@ -19,8 +19,8 @@ static void choose_log(struct plot_axis *axis, double min, double max) {
     double low = log10(clamp(min, TINY_VALUE, HUGE_VALUE)), high = log10(clamp(max, TINY_VALUE, HUGE_VALUE));
     double pad = (high - low) * 0.05;
     axis->log = true;
-    axis->low = pow(10, low - pad);
-    axis->high = pow(10, high + pad);
+    axis->low = pow(10, fmax(low - pad, -305));
+    axis->high = pow(10, fmin(high + pad, 305));
 }
 
 static void choose_linear(struct plot_axis *axis, double min, double max) {
@@ -42,7 +42,8 @@ static void choose_linear(struct plot_axis *axis, double min, double max) {
 
 void plot_axis_choose(struct plot_axis *ret_axis, double min, double max, enum plot_axis_kind kind) {
     bool shares = kind == PLOT_AXIS_UNIT && min >= 0 && max <= 1;
-    if (!shares && min > 0 && log10(max) - log10(min) > PLOT_LOG_DECADES) {
+    double decades = log10(clamp(max, TINY_VALUE, HUGE_VALUE)) - log10(clamp(min, TINY_VALUE, HUGE_VALUE));
+    if (!shares && min > 0 && decades > PLOT_LOG_DECADES) {
         choose_log(ret_axis, min, max);
         return;
     }
@@ -60,6 +61,7 @@ void plot_axis_choose(struct plot_axis *ret_axis, double min, double max, enum p
 double plot_axis_place(const struct plot_axis *axis, double value) {
     if (!axis->log) return (clamp(value, -HUGE_VALUE, HUGE_VALUE) - axis->low) / (axis->high - axis->low);
     if (!(value > 0)) return 0;
+    value = clamp(value, TINY_VALUE, HUGE_VALUE);
     return (log10(value) - log10(axis->low)) / (log10(axis->high) - log10(axis->low));
 }
 
@@ -116,7 +118,7 @@ static void linear_label(double value, double step, double size, char *label) {
 static double nice_step(double range, size_t want) {
     double rough = range / (double)(want < 1 ? 1 : want), unit = pow(10, floor(log10(rough)));
     double share = rough / unit;
-    return unit * (share <= 1.0001 ? 1 : share <= 2.0001 ? 2 : share <= 5.0001 ? 5 : 10);
+    return unit * (share < 1.4 ? 1 : share < 3 ? 2 : share < 7 ? 5 : 10);
 }
 
 static size_t linear_ticks(const struct plot_axis *axis, size_t want, struct plot_tick ticks[PLOT_TICKS_MAX]) {
@@ -154,7 +156,7 @@ static size_t log_ticks(const struct plot_axis *axis, size_t want, struct plot_t
         for (int digit = 1; digit <= 9 && count < PLOT_TICKS_MAX; digit++) {
             double value = digit * pow(10, exponent);
             if (value < axis->low || value > axis->high) continue;
-            bool two_five = (digit == 2 || digit == 5) && decades * 3 <= (double)want + 0.5;
+            bool two_five = (digit == 2 || digit == 5) && decades * 3 <= (double)want + 2.5;
             bool major = digit == 1 ? exponent % stride == 0 : two_five;
             if (!major && (decades > 4 || (digit == 1 && stride > 1))) continue;
             ticks[count] = (struct plot_tick){.value = value, .major = major};

@@ -23,7 +23,7 @@ struct layout {
     struct plot_panel panels[PLOT_METRICS_MAX];
     size_t count;
     struct plot_marks marks;
-    double title, legend, marks_top; /* middles of lines, top of the texts of marks */
+    double title, legend; /* middles of lines */
 };
 
 static void find_steps(struct plot_page *page) {
@@ -60,13 +60,13 @@ static void place_panels(const struct plot_page *page, struct layout *layout) {
     y += TITLE_CSS * scale;
     layout->legend = y + LEGEND_CSS * scale * 0.4;
     y += LEGEND_CSS * scale;
-    layout->marks_top = y;
-    y += (double)layout->marks.rows * PLOT_MARK_ROW_CSS * scale;
     double count = (double)layout->count, below = (AXIS_CSS + MARGIN_CSS / 2) * scale;
-    double each = (page->height - y - below - (count - 1) * GAP_CSS * scale) / fmax(count, 1) - PLOT_HEADER_CSS * scale;
+    double marks = (double)layout->marks.rows * PLOT_MARK_ROW_CSS * scale; /* between header and curves of the first */
+    double each = (page->height - y - marks - below - (count - 1) * GAP_CSS * scale) / fmax(count, 1) - PLOT_HEADER_CSS * scale;
     each = fmax(each, 12 * scale);
     for (size_t i = 0; i < layout->count; i++) {
-        layout->panels[i].top = round(y + PLOT_HEADER_CSS * scale);
+        layout->panels[i].header = y + PLOT_HEADER_CSS * scale / 2;
+        layout->panels[i].top = round(y + PLOT_HEADER_CSS * scale + (i == 0 ? marks : 0));
         layout->panels[i].bottom = round(layout->panels[i].top + each);
         y = layout->panels[i].bottom + GAP_CSS * scale;
     }
@@ -88,7 +88,8 @@ static void prepare(struct plot_page *page, struct layout *layout) {
         place_panels(page, layout);
         for (size_t i = 0; i < layout->count; i++) {
             struct plot_panel *panel = &layout->panels[i];
-            *panel = (struct plot_panel){.series = panel->series, .colour = panel->colour, .top = panel->top, .bottom = panel->bottom};
+            *panel = (struct plot_panel){.series = panel->series, .colour = panel->colour, .header = panel->header,
+                                          .top = panel->top, .bottom = panel->bottom};
             plot_panel_prepare(page, panel);
             gutter = fmax(gutter, plot_panel_gutter(page, panel));
         }
@@ -197,7 +198,7 @@ static void draw_page(struct plot_page *page, const struct layout *layout) {
         plot_panel_draw(page, &layout->panels[i]);
         plot_marks_lines(page, &layout->marks, layout->panels[i].top, layout->panels[i].bottom);
     }
-    plot_marks_texts(page, &layout->marks, layout->marks_top);
+    plot_marks_texts(page, &layout->marks, layout->panels[0].top);
     draw_step_axis(page, layout->panels[layout->count - 1].bottom);
 }
 

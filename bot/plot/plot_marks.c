@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define TEXT_CSS 11
+#define MANY 10
 
 static int by_step(const void *a, const void *b) {
     const struct plot_job_mark *left = a, *right = b;
@@ -22,7 +23,7 @@ static double gap(const struct plot_page *page) {
 static bool is_free(const struct plot_page *page, const struct plot_marks *marks, size_t row, double from, double to) {
     for (size_t i = 0; i < marks->count; i++) {
         if (marks->at[i].text_width <= 0 || marks->at[i].row != row) continue;
-        double start = marks->at[i].text_x - gap(page), end = marks->at[i].text_x + marks->at[i].text_width + gap(page);
+        double start = marks->at[i].text_x - 3 * gap(page), end = marks->at[i].text_x + marks->at[i].text_width + 3 * gap(page);
         if (from < end && to > start) return false;
     }
     return true;
@@ -59,8 +60,8 @@ void plot_marks_place(struct plot_page *page, struct plot_marks *marks) {
         if (marks->at[i].text[0]) place_text(page, marks, i);
 }
 
-void plot_marks_texts(struct plot_page *page, const struct plot_marks *marks, double top) {
-    double row_height = PLOT_MARK_ROW_CSS * page->scale, bottom = top + (double)marks->rows * row_height;
+void plot_marks_texts(struct plot_page *page, const struct plot_marks *marks, double bottom) {
+    double row_height = PLOT_MARK_ROW_CSS * page->scale, top = bottom - (double)marks->rows * row_height;
     plot_page_colour(page, page->palette->mark);
     cairo_set_line_width(page->cairo, page->scale);
     for (size_t i = 0; i < marks->count; i++) {
@@ -85,7 +86,8 @@ void plot_marks_lines(struct plot_page *page, const struct plot_marks *marks, do
     cairo_save(page->cairo);
     cairo_set_dash(page->cairo, dash, 2, 0);
     cairo_set_line_width(page->cairo, page->scale);
-    plot_page_colour(page, page->palette->mark);
+    double faint = marks->count > MANY ? 0.55 : 0.15; /* many lines must not hide the curves */
+    plot_page_colour(page, plot_colour_mix(page->palette->mark, page->palette->back, faint));
     for (size_t i = 0; i < marks->count; i++) {
         cairo_move_to(page->cairo, marks->at[i].x, top);
         cairo_line_to(page->cairo, marks->at[i].x, bottom);

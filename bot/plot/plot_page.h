@@ -34,9 +34,10 @@ struct plot_panel {
     const struct plot_series *series;
     struct plot_colour colour;
     enum plot_kind kind;
-    double top, bottom; /* of the curves' area; the header stands above */
+    double header;      /* middle of the line above with the name */
+    double top, bottom; /* of the curves' area */
     bool has_values;
-    double min, max, last;
+    double min, max, last, last_step;
     int64_t not_finite;
     struct plot_axis axis;
     struct plot_tick ticks[PLOT_TICKS_MAX];
@@ -73,7 +74,8 @@ struct plot_marks {
 
 /* Finds a place for the newest marks' texts first; needs left and right. */
 void plot_marks_place(struct plot_page *page, struct plot_marks *marks);
-void plot_marks_texts(struct plot_page *page, const struct plot_marks *marks, double top);
+/* The texts, their rows ending at `bottom`. */
+void plot_marks_texts(struct plot_page *page, const struct plot_marks *marks, double bottom);
 /* The dashed lines through one panel. */
 void plot_marks_lines(struct plot_page *page, const struct plot_marks *marks, double top, double bottom);
 

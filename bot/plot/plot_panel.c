@@ -35,6 +35,7 @@ void plot_panel_prepare(const struct plot_page *page, struct plot_panel *panel) 
         panel->min = panel->has_values ? fmin(panel->min, bucket->min) : bucket->min;
         panel->max = panel->has_values ? fmax(panel->max, bucket->max) : bucket->max;
         panel->last = bucket->last;
+        panel->last_step = middle(bucket);
         panel->has_values = true;
     }
     if (!panel->has_values) return;
@@ -56,7 +57,7 @@ double plot_panel_gutter(struct plot_page *page, const struct plot_panel *panel)
 
 static void draw_header(struct plot_page *page, const struct plot_panel *panel) {
     bool zh = page->job->lang == LANG_ZH;
-    double y = panel->top - PLOT_HEADER_CSS * page->scale / 2, x = page->left, end = page->width - 10 * page->scale;
+    double y = panel->header, x = page->left, end = page->width - 10 * page->scale;
     char text[160], value[PLOT_LABEL_MAX];
     if (panel->not_finite > 0) {
         snprintf(text, sizeof text, "NaN/Inf × %lld", (long long)panel->not_finite);
@@ -180,6 +181,12 @@ static void draw_values(struct plot_page *page, const struct plot_panel *panel) 
         if (!panel->ticks[i].major || fabs(y - last) < half + 6 * page->scale) continue;
         plot_text_draw(&page->text, panel->ticks[i].label, TICK_CSS, false, page->palette->muted, x + 4 * page->scale, y, 0, 0);
     }
+    plot_page_colour(page, page->palette->back);
+    cairo_arc(page->cairo, plot_page_x(page, panel->last_step), last, 4 * page->scale, 0, 2 * M_PI);
+    cairo_fill(page->cairo);
+    plot_page_colour(page, panel->colour);
+    cairo_arc(page->cairo, plot_page_x(page, panel->last_step), last, 3 * page->scale, 0, 2 * M_PI);
+    cairo_fill(page->cairo);
     char text[PLOT_LABEL_MAX];
     plot_value_text(panel->last, text);
     double width = plot_text_width(&page->text, text, VALUE_CSS, true) + 8 * page->scale;
@@ -211,6 +218,10 @@ void plot_panel_draw(struct plot_page *page, const struct plot_panel *panel) {
         return;
     }
     const char *why = panel->not_finite > 0 ? (zh ? "没有有限的值" : "no finite value") : (zh ? "没有数据" : "no data");
-    plot_text_draw(&page->text, why, 13, false, page->palette->muted, (page->left + page->right) / 2,
-                   (panel->top + panel->bottom) / 2, 0.5, 0);
+    double width = plot_text_width(&page->text, why, 13, false) + 12 * page->scale, height = 22 * page->scale;
+    double x = (page->left + page->right) / 2, y = (panel->top + panel->bottom) / 2;
+    plot_page_colour(page, page->palette->back);
+    cairo_rectangle(page->cairo, x - width / 2, y - height / 2, width, height);
+    cairo_fill(page->cairo);
+    plot_text_draw(&page->text, why, 13, false, page->palette->muted, x, y, 0.5, 0);
 }

@@ -2,8 +2,9 @@
  * plot_smooth.h: the bold curve. Pure.
  *
  * A two-sided exponential average over the buckets' means: the value at bucket i is
- *     sum_j w_j x_j / sum_j w_j,   w_j = count_j * exp(-|step_j - step_i| / tau)
- * so it does not lag behind the data as a one-sided average does, a bucket counts by the values it stands for, uneven
+ *     sum_j w_j x_j / sum_j w_j,   w_j = count_j * exp(-|u_j - u_i|)
+ * where u is the step in units of tau; near the start of the run tau is shorter, an eighth of the steps so far, because
+ * curves fall fast there and a longer average would hide it. So it does not lag behind the data as a one-sided average does, a bucket counts by the values it stands for, uneven
  * steps keep their distance, and dividing by the weights themselves is the bias correction at both ends. Two passes,
  * O(n). On a logarithmic axis the means are averaged as logarithms, which is what the eye does there.
  */
@@ -12,7 +13,7 @@
 
 #include "store.h"
 
-/* tau of a run whose buckets span this many steps: a sixtieth, so about a thirtieth of the width is averaged. */
+/* tau of a run that spans these steps: a hundredth, so about a fiftieth of the width is averaged; at least 1. */
 double plot_smooth_tau(int64_t first_step, int64_t last_step);
 /* Writes count values to ret; NaN where the bucket has no finite value (the curve is broken there). tau in steps, > 0.
  * geometric: only for positive means. */
