@@ -28,19 +28,20 @@ void asks_catch_signals(void) {
     sigaction(SIGXFSZ, &ignore, NULL);
 }
 
-static void settings_read(struct trainer *t) {
+/* The publisher's values now, over `settings`. */
+static void values_read(const struct trainer *t, struct settings *settings) {
     bool fixed = t->engine != NULL || t->resumed_from >= 0;
     for (size_t i = 0; i < t->params_count; i++) {
         const struct tb_param *p = &t->params[i];
         if (fixed && !p->live) continue; /* the next start takes it */
         double value = p->type == TB_FLOAT ? tb_float(t->run, p->name) : (double)tb_int(t->run, p->name);
-        settings_put(&t->settings, p->name, p->type, value, p->type == TB_ENUM ? tb_text(t->run, p->name) : NULL);
+        settings_put(settings, p->name, p->type, value, p->type == TB_ENUM ? tb_text(t->run, p->name) : NULL);
     }
 }
 
 void asks_settings(struct trainer *t) {
     struct settings before = t->settings;
-    settings_read(t);
+    values_read(t, &t->settings);
     if (t->settings.ti != before.ti) t->fixed_steps = 0; /* a new length counts more than --steps */
     int64_t total = trainer_total(t);
     if (total != t->total_steps || t->settings.bs != before.bs) tb_plan(t->run, t->step, total, t->settings.bs);
@@ -50,6 +51,7 @@ void asks_settings(struct trainer *t) {
 bool asks_accept(void *user, const struct tb_change *changes, size_t count, char *why, size_t size) {
     struct trainer *t = user;
     struct settings wanted = t->settings;
+    if (t->run != NULL) values_read(t, &wanted);
     bool length = false;
     for (size_t i = 0; i < count; i++) {
         settings_put(&wanted, changes[i].name, changes[i].type, changes[i].value, changes[i].text);

@@ -137,6 +137,8 @@ static void start_say(struct trainer *t) {
              (long long)t->settings.bs, t->settings.lr);
     if (t->resumed_from < 0) return;
     say_line("resumed at step %lld, %lld samples seen", (long long)t->step, (long long)t->samples);
+    if (t->step >= t->total_steps)
+        say_note(t, "nothing is left to train: a larger ti (now %lld) or --steps goes on", (long long)t->settings.ti);
     if (strcmp(t->last.numerics, engine_numerics(t->engine)) != 0)
         say_note(t, "saved with %s, now %s: the curve goes on, but not bit for bit", t->last.numerics,
                  engine_numerics(t->engine));

@@ -3,6 +3,7 @@
 #include "trainer.h"
 
 #include <libgen.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,15 +108,15 @@ static int checkpoint_load(struct trainer *t, char *error) {
     if (o->resume == NULL) return EXIT_GOOD;
     int rc, damaged = 0;
     if (strcmp(o->resume, "latest") == 0) {
-        char folder[4096];
+        char folder[4096], absolute[PATH_MAX];
         if (!folder_choose(t, folder, sizeof folder)) snprintf(folder, sizeof folder, "checkpoints");
-        rc = shelf_latest(folder, t->last_path, &t->last, &damaged, error);
+        rc = shelf_latest(realpath(folder, absolute) != NULL ? absolute : folder, t->last_path, &t->last, &damaged,
+                          error);
         if (rc == 0 && damaged > 0) say_line("%d damaged or foreign checkpoints passed over", damaged);
     } else {
-        char absolute[4096];
-        if (strlen(o->resume) >= sizeof absolute || realpath(o->resume, absolute) == NULL)
-            snprintf(absolute, sizeof absolute, "%.4000s", o->resume);
-        snprintf(t->last_path, sizeof t->last_path, "%.4095s", absolute);
+        char absolute[PATH_MAX];
+        bool resolved = realpath(o->resume, absolute) != NULL;
+        snprintf(t->last_path, sizeof t->last_path, "%.4095s", resolved ? absolute : o->resume);
         rc = checkpoint_read(o->resume, &t->last, error);
     }
     if (rc != 0) return EXIT_USAGE;
