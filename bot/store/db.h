@@ -45,9 +45,10 @@ struct cached_run;
 struct store {
     struct db db;
     bool dirty;
-    int failed;  /* why this turn was rolled back; TB_OK */
-    int64_t rev; /* highest given; -1 not read yet */
-    int closes;  /* chunks closed in this turn */
+    int failed;    /* why this turn was rolled back; TB_OK */
+    int64_t rev;   /* highest given; -1 not read yet */
+    int closes;    /* chunks closed in this turn */
+    int log_pages; /* of the write-ahead log after the last commit */
     struct cached_run *runs[CACHE_BUCKETS];
     size_t runs_count;
     struct bytes scratch; /* of the append that is under way */

@@ -33,7 +33,7 @@
     X(RUN_HELLO, "INSERT INTO hello(run, text) VALUES(?,?) ON CONFLICT(run) DO UPDATE SET text=excluded.text")         \
     X(RUN_LIST, RUN_SELECT "WHERE run.id < ? ORDER BY run.id DESC LIMIT ?")                                            \
     X(RUN_BY_ID, RUN_SELECT "WHERE run.id = ?")                                                                        \
-    X(RUN_BY_INSTANCE, RUN_SELECT "WHERE instance = ? ORDER BY run.id DESC LIMIT 1")                                   \
+    X(RUN_BY_INSTANCE, RUN_SELECT "WHERE instance = ? AND instance <> '' ORDER BY run.id DESC LIMIT 1")                \
     X(RUN_EXISTS, "SELECT 1 FROM run WHERE id=?")                                                                      \
     X(RUN_DELETE, "DELETE FROM run WHERE id=?")                                                                        \
     X(HELLO_DELETE, "DELETE FROM hello WHERE run=?")                                                                   \

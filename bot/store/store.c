@@ -22,9 +22,11 @@ _Static_assert(MESSAGE_INBOUND == 0 && MESSAGE_QUEUED == 0 && MESSAGE_SENDING ==
 static const char writer_settings[] = "PRAGMA journal_mode=WAL;"
                                       "PRAGMA synchronous=NORMAL;"
                                       "PRAGMA cache_size=-1536;"
-                                      "PRAGMA wal_autocheckpoint=2000;"
                                       "PRAGMA journal_size_limit=16777216;"
                                       "PRAGMA temp_store=MEMORY";
+#define LOG_PAGES_WANTED 500 /* from here on a checkpoint is wanted of the pool */
+#define LOG_PAGES_MAX 4000   /* from here on the commit does it */
+
 static const char reader_settings[] = "PRAGMA query_only=1;"
                                       "PRAGMA cache_size=-512;"
                                       "PRAGMA temp_store=MEMORY";
@@ -63,6 +65,18 @@ static int file_open(struct db *db, const char *path, char *why, size_t why_size
     return r;
 }
 
+/* Called after each commit, with the length of the log. What a checkpoint cannot do now it does another time. */
+static int log_grew(void *user, sqlite3 *handle, const char *name, int pages) {
+    struct store *store = user;
+    store->log_pages = pages;
+    if (pages >= LOG_PAGES_MAX) sqlite3_wal_checkpoint_v2(handle, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    return SQLITE_OK;
+}
+
+bool store_wants_checkpoint(const struct store *store) {
+    return store->log_pages >= LOG_PAGES_WANTED;
+}
+
 int store_open(const char *state_dir, struct store **ret_store, char *why, size_t why_size) {
     char path[PATH_SIZE];
     if (why_size) why[0] = 0;
@@ -86,6 +100,7 @@ int store_open(const char *state_dir, struct store **ret_store, char *why, size_
         free(store);
         return r;
     }
+    sqlite3_wal_hook(store->db.handle, log_grew, store);
     *ret_store = store;
     return TB_OK;
 }
@@ -151,7 +166,8 @@ int store_reader_open(const char *state_dir, struct store_reader **ret_reader) {
     if (r < 0) return r;
     struct store_reader *reader = calloc(1, sizeof *reader);
     if (!reader) return TB_ENOMEM;
-    int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    /* query_only keeps it from writing; a checkpoint needs the file to be writable. */
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     int rc = sqlite3_open_v2(path, &reader->db.handle, flags, NULL);
     if (rc == SQLITE_OK) {
         sqlite3_busy_timeout(reader->db.handle, 2000);
@@ -170,4 +186,9 @@ void store_reader_close(struct store_reader *reader) {
     if (!reader) return;
     db_close(&reader->db);
     free(reader);
+}
+
+int store_reader_checkpoint(struct store_reader *reader) {
+    int rc = sqlite3_wal_checkpoint_v2(reader->db.handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    return db_error(&reader->db, rc);
 }
