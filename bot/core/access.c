@@ -32,7 +32,8 @@ enum role access_role(struct bot *bot, const char *channel, const char *sender) 
     const struct settings *settings = bot->ports.settings;
     char own_uid[24];
     snprintf(own_uid, sizeof own_uid, "%lu", (unsigned long)geteuid());
-    if (strcmp(channel, "console") == 0 && (strcmp(sender, own_uid) == 0 || strcmp(sender, "0") == 0)) return ROLE_OWNER;
+    if (strcmp(channel, "console") == 0 && (strcmp(sender, own_uid) == 0 || strcmp(sender, "0") == 0))
+        return ROLE_OWNER;
     if (strcmp(channel, "web") == 0 && strcmp(sender, "token") == 0) return ROLE_OWNER;
     const struct identity *owner = &settings->owner;
     if (owner->channel && strcmp(owner->channel, channel) == 0 && strcmp(owner->id, sender) == 0) return ROLE_OWNER;

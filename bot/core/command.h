@@ -9,6 +9,7 @@
 #include "commands.h"
 #include "parse.h"
 #include "runs.h"
+#include "words.h"
 
 #define REQUEST_OPEN_MS 10000    /* after this a chat is told "sent, not yet in effect" */
 #define REQUEST_FRESH_MS 600000  /* what changes something and is older than this is not executed */
@@ -22,34 +23,35 @@ struct request {
     uint64_t id;
     struct bot *bot;
     char *channel, *chat, *sender;
-    char *who;              /* "channel:sender" */
+    char *who; /* "channel:sender" */
     enum role role;
     enum lang lang;
+    bool lang_fixed; /* the asker said which language; the words do not change it */
     void (*reply)(void *user, const struct reply *reply); /* NULL: messages to the chat */
     void (*done)(void *user, bool ok);
     void *user;
-    char *text;             /* as written */
-    char *said;             /* the newest answer, for the audit; NULL none */
+    char *text; /* as written */
+    char *said; /* the newest answer, for the audit; NULL none */
     const struct command *command;
-    int64_t message;        /* inbound row to be marked handled; 0 none */
-    char *service_id;       /* of that row */
-    int64_t sent_ms;        /* wall: when it was written; 0 now */
-    bool confirmed;         /* this is the second time, after the yes */
-    bool changed;           /* it changed (or tried to change) something: audited */
+    int64_t message;  /* inbound row to be marked handled; 0 none */
+    char *service_id; /* of that row */
+    int64_t sent_ms;  /* wall: when it was written; 0 now */
+    bool confirmed;   /* this is the second time, after the yes */
+    bool changed;     /* it changed (or tried to change) something: audited */
     bool pending_told;
-    char *waits_for;        /* trainer whose description is awaited; NULL */
-    int64_t begun_ms;       /* mono */
-    int64_t run;            /* the run it is about; 0 none */
-    char *trainer;          /* whose defaults change with the outcome; NULL none */
+    char *waits_for;  /* trainer whose description is awaited; NULL */
+    int64_t begun_ms; /* mono */
+    int64_t run;      /* the run it is about; 0 none */
+    char *trainer;    /* whose defaults change with the outcome; NULL none */
     struct named_text *defaults;
     size_t defaults_count;
-    char *after;            /* said behind the outcome; NULL none */
-    char *note;             /* a call's name and arguments, for the results; NULL none */
+    char *after; /* said behind the outcome; NULL none */
+    char *note;  /* a call's name and arguments, for the results; NULL none */
     struct request *next;
 };
 
 struct command {
-    const char *zh[4], *en[5];       /* names; the first is the one shown; NULL-terminated */
+    const char *zh[4], *en[5]; /* names; the first is the one shown; NULL-terminated */
     enum role role;
     bool changes;                    /* state-changing whatever its arguments: too old is refused, and audited */
     const char *zh_usage, *en_usage; /* with arguments: "停止 [N]" */
@@ -81,13 +83,17 @@ void requests_described(struct bot *bot, const char *trainer);
 static inline bool request_zh(const struct request *request) {
     return request->lang == LANG_ZH;
 }
+static inline enum verdict request_refused(void) {
+    return REFUSED;
+}
 /* Refuses with one line in the request's language. Both formats take the same arguments. */
 #define request_refuse(request, zh_format, en_format, ...)                                                             \
-    (request_say(request, request_zh(request) ? zh_format : en_format, ##__VA_ARGS__), REFUSED)
+    (request_say(request, request_zh(request) ? zh_format : en_format, ##__VA_ARGS__), request_refused())
 
 /* ---- which run, and asking it (pick.c) ---- */
 
-/* Token `at` where it is a run's number (*ret_used), else the chosen, the only live, or the newest run. NULL: said why. */
+/* Token `at` where it is a run's number (*ret_used), else the chosen, the only live, or the newest run. NULL: said why.
+ */
 struct run *pick_run(struct request *request, const struct parsed *parsed, size_t at, bool *ret_used);
 /* As pick_run but a live one; NULL: said why. */
 struct run *pick_live(struct request *request, const struct parsed *parsed, size_t at, bool *ret_used);

@@ -28,10 +28,13 @@ static void handle(struct bot *bot, const struct inbound *inbound, int64_t messa
     if (role != ROLE_NONE) {
         struct session *session = session_get(bot, inbound->channel, inbound->chat);
         if (!session) bot_log(bot, 1, "too many conversations: %s is not told of runs", inbound->channel);
-        request_begin_message(bot, &asker, inbound->text, inbound->size, message, inbound->service_id, inbound->sent_ms);
+        request_begin_message(bot, &asker, inbound->text, inbound->size, message, inbound->service_id,
+                              inbound->sent_ms);
         return;
     }
-    struct message_record record = {.id = message, .state = MESSAGE_HANDLED, .service_id = inbound->service_id,
+    struct message_record record = {.id = message,
+                                    .state = MESSAGE_HANDLED,
+                                    .service_id = inbound->service_id,
                                     .sent_ms = inbound->sent_ms};
     int status = store_message_state(bot->ports.store, &record, false);
     if (status < 0) bot_log(bot, 0, "a message could not be marked handled: %s", tb_error_text(status));
@@ -42,7 +45,8 @@ static void handle(struct bot *bot, const struct inbound *inbound, int64_t messa
 static bool group_unknown(const struct bot *bot, const struct inbound *inbound) {
     const struct settings *settings = bot->ports.settings;
     for (size_t i = 0; i < settings->groups_count; i++)
-        if (strcmp(settings->groups[i].channel, inbound->channel) == 0 && strcmp(settings->groups[i].id, inbound->chat) == 0)
+        if (strcmp(settings->groups[i].channel, inbound->channel) == 0 &&
+            strcmp(settings->groups[i].id, inbound->chat) == 0)
             return false;
     return inbound->group;
 }
@@ -51,10 +55,17 @@ int bot_inbound(struct bot *bot, const struct inbound *inbound) {
     if (group_unknown(bot, inbound)) return TB_OK;
     char *text = storable(inbound->text, inbound->size);
     if (!text) return TB_ENOMEM;
-    struct message_record record = {.channel = inbound->channel, .chat = inbound->chat, .sender = inbound->sender,
-                                    .class = MESSAGE_INBOUND, .state = MESSAGE_NEW, .text = text, .key = "",
-                                    .service_id = inbound->service_id ? inbound->service_id : "", .buttons = "",
-                                    .created_ms = clock_wall_ms(bot->ports.clock), .sent_ms = inbound->sent_ms};
+    struct message_record record = {.channel = inbound->channel,
+                                    .chat = inbound->chat,
+                                    .sender = inbound->sender,
+                                    .class = MESSAGE_INBOUND,
+                                    .state = MESSAGE_NEW,
+                                    .text = text,
+                                    .key = "",
+                                    .service_id = inbound->service_id ? inbound->service_id : "",
+                                    .buttons = "",
+                                    .created_ms = clock_wall_ms(bot->ports.clock),
+                                    .sent_ms = inbound->sent_ms};
     int64_t id = 0;
     int status = store_message_receive(bot->ports.store, &record, &id);
     free(text);
@@ -92,13 +103,18 @@ static bool keep_one(void *user, const struct message_record *message) {
     if (!grown) return false;
     list->items = grown;
     struct kept *kept = &grown[list->count];
-    *kept = (struct kept){.id = message->id, .sent_ms = message->sent_ms > 0 ? message->sent_ms : message->created_ms,
-                          .channel = strdup(message->channel), .chat = strdup(message->chat),
-                          .sender = strdup(message->sender), .service_id = strdup(message->service_id),
+    *kept = (struct kept){.id = message->id,
+                          .sent_ms = message->sent_ms > 0 ? message->sent_ms : message->created_ms,
+                          .channel = strdup(message->channel),
+                          .chat = strdup(message->chat),
+                          .sender = strdup(message->sender),
+                          .service_id = strdup(message->service_id),
                           .text = strdup(message->text)};
     list->failed = !kept->channel || !kept->chat || !kept->sender || !kept->service_id || !kept->text;
-    if (list->failed) kept_free(kept);
-    else list->count++;
+    if (list->failed)
+        kept_free(kept);
+    else
+        list->count++;
     return !list->failed;
 }
 
@@ -109,8 +125,12 @@ int commands_load(struct bot *bot) {
     if (status == TB_OK && list.failed) status = TB_ENOMEM;
     for (size_t i = 0; i < list.count; i++) {
         struct kept *kept = &list.items[i];
-        struct inbound inbound = {.channel = kept->channel, .chat = kept->chat, .sender = kept->sender,
-                                  .service_id = kept->service_id, .text = kept->text, .size = strlen(kept->text),
+        struct inbound inbound = {.channel = kept->channel,
+                                  .chat = kept->chat,
+                                  .sender = kept->sender,
+                                  .service_id = kept->service_id,
+                                  .text = kept->text,
+                                  .size = strlen(kept->text),
                                   .sent_ms = kept->sent_ms};
         if (status == TB_OK) handle(bot, &inbound, kept->id);
         kept_free(kept);

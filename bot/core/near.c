@@ -1,4 +1,5 @@
-/* near.c: see near.h. The distance is that of optimal string alignment (Damerau 1964, Levenshtein 1966) by characters. */
+/* near.c: see near.h. The distance is that of optimal string alignment (Damerau 1964, Levenshtein 1966) by characters.
+ */
 #include "near.h"
 #include "parse.h"
 #include "words.h"
@@ -10,11 +11,31 @@
 static const struct {
     const char *pinyin, *word;
 } pinyins[] = {
-    {"kaishi", "开始"},   {"tingzhi", "停止"},   {"canshu", "参数"},   {"zhuangtai", "状态"}, {"quxian", "曲线"},
-    {"liebiao", "列表"},  {"yong", "用"},        {"zanting", "暂停"},  {"jixu", "继续"},      {"baocun", "保存"},
-    {"shibie", "识别"},   {"jieguo", "结果"},    {"jingyin", "静音"},  {"shanchu", "删除"},   {"peidui", "配对"},
-    {"bangzhu", "帮助"},  {"tuichu", "退出"},    {"tongdao", "通道"},  {"shei", "谁"},        {"xuexilv", "学习率"},
-    {"xuexilu", "学习率"}, {"diedai", "迭代"},   {"piliang", "批量"},  {"xianshi", "显示"},   {"quxiaojingyin", "取消静音"},
+    {"kaishi", "开始"},
+    {"tingzhi", "停止"},
+    {"canshu", "参数"},
+    {"zhuangtai", "状态"},
+    {"quxian", "曲线"},
+    {"liebiao", "列表"},
+    {"yong", "用"},
+    {"zanting", "暂停"},
+    {"jixu", "继续"},
+    {"baocun", "保存"},
+    {"shibie", "识别"},
+    {"jieguo", "结果"},
+    {"jingyin", "静音"},
+    {"shanchu", "删除"},
+    {"peidui", "配对"},
+    {"bangzhu", "帮助"},
+    {"tuichu", "退出"},
+    {"tongdao", "通道"},
+    {"shei", "谁"},
+    {"xuexilv", "学习率"},
+    {"xuexilu", "学习率"},
+    {"diedai", "迭代"},
+    {"piliang", "批量"},
+    {"xianshi", "显示"},
+    {"quxiaojingyin", "取消静音"},
 };
 
 const char *near_pinyin(const char *word) {

@@ -9,7 +9,7 @@
 
 struct near {
     const char *asked;
-    const char *best;   /* NULL: nothing is near */
+    const char *best; /* NULL: nothing is near */
     size_t distance;
 };
 void near_begin(struct near *near, const char *asked);

@@ -46,14 +46,16 @@ static bool take_code(void *user, const char *key, const char *value) {
     struct code code = {.tries = 0};
     if (strlen(key) >= sizeof code.key) return true;
     snprintf(code.key, sizeof code.key, "%s", key);
-    if (sscanf(value, "%64s %15s %lld %d %199s", code.hash, code.role, &code.expires_ms, &code.tries, code.owner) != 5) return true;
+    if (sscanf(value, "%64s %15s %lld %d %199s", code.hash, code.role, &code.expires_ms, &code.tries, code.owner) != 5)
+        return true;
     list->codes[list->count++] = code;
     return list->count < sizeof list->codes / sizeof *list->codes;
 }
 
 static void put_code(struct bot *bot, const struct code *code, bool live) {
     char value[400];
-    snprintf(value, sizeof value, "%s %s %lld %d %s", code->hash, code->role, code->expires_ms, code->tries, code->owner);
+    snprintf(value, sizeof value, "%s %s %lld %d %s", code->hash, code->role, code->expires_ms, code->tries,
+             code->owner);
     int status = store_set(bot->ports.store, code->key, live ? value : NULL);
     if (status < 0) bot_log(bot, 0, "a pairing code was not kept: %s", tb_error_text(status));
 }
@@ -65,8 +67,10 @@ static void load_codes(struct bot *bot, struct code_list *list) {
     int status = store_pairs(bot->ports.store, PREFIX, take_code, &all);
     if (status < 0) bot_log(bot, 0, "pairing codes cannot be read: %s", tb_error_text(status));
     for (size_t i = 0; i < all.count; i++) {
-        if (all.codes[i].expires_ms <= clock_wall_ms(bot->ports.clock)) put_code(bot, &all.codes[i], false);
-        else list->codes[list->count++] = all.codes[i];
+        if (all.codes[i].expires_ms <= clock_wall_ms(bot->ports.clock))
+            put_code(bot, &all.codes[i], false);
+        else
+            list->codes[list->count++] = all.codes[i];
     }
 }
 
@@ -77,7 +81,9 @@ enum verdict cmd_pair(struct request *request, struct parsed *parsed) {
     if (!is_operator && !parse_same(asked, "viewer") && !parse_same(asked, "查看者")) return refuse_usage(request);
     struct code_list list;
     load_codes(bot, &list);
-    if (list.count >= 8) return request_refuse(request, "还有 8 个没用的配对码,等它们过期(10 分钟)。", "There are 8 unused codes; wait until they expire (10 minutes).");
+    if (list.count >= 8)
+        return request_refuse(request, "还有 8 个没用的配对码,等它们过期(10 分钟)。",
+                              "There are 8 unused codes; wait until they expire (10 minutes).");
     unsigned char random[CODE_SIZE + 4];
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
         return request_refuse(request, "系统给不出随机数。", "The system gives no random numbers.");
@@ -107,14 +113,19 @@ static void tell_owner(struct bot *bot, const struct code *code, const char *who
     snprintf(channel, sizeof channel, "%.*s", (int)(colon - code->owner), code->owner);
     struct session *session = session_find(bot, channel, colon + 1);
     bool zh = (session ? session_lang(bot, session) : bot->ports.settings->language) == LANG_ZH;
-    snprintf(text, sizeof text, zh ? "⚠ 配对码作废:有人猜错了五次(最后是 %.150s)。" : "⚠ The pairing code is void: five wrong tries (the last by %.150s).", who);
-    struct outbox_message message = {.channel = channel, .chat = colon + 1, .class = MESSAGE_ALERT, .text = text, .key = ""};
+    snprintf(text, sizeof text,
+             zh ? "⚠ 配对码作废:有人猜错了五次(最后是 %.150s)。"
+                : "⚠ The pairing code is void: five wrong tries (the last by %.150s).",
+             who);
+    struct outbox_message message = {
+        .channel = channel, .chat = colon + 1, .class = MESSAGE_ALERT, .text = text, .key = ""};
     int status = outbox_add(bot, &message, NULL);
     if (status < 0) bot_log(bot, 0, "an alert could not be queued: %s", tb_error_text(status));
 }
 
 static void answer(struct bot *bot, const struct asker *asker, const char *text) {
-    struct outbox_message message = {.channel = asker->channel, .chat = asker->chat, .class = MESSAGE_REPLY, .text = text, .key = ""};
+    struct outbox_message message = {
+        .channel = asker->channel, .chat = asker->chat, .class = MESSAGE_REPLY, .text = text, .key = ""};
     int status = outbox_add(bot, &message, NULL);
     if (status < 0) bot_log(bot, 0, "a reply could not be queued: %s", tb_error_text(status));
 }
@@ -138,9 +149,10 @@ static void hint(struct bot *bot, const struct asker *asker, const char *who) {
     }
     if (slot->who != 0 && slot->who != hash && now - slot->told_ms < HINT_EVERY_MS) return; /* a flood of strangers */
     *slot = (struct hint){.who = hash, .told_ms = now};
-    answer(bot, asker, bot->ports.settings->language == LANG_ZH
-                           ? "你还没有权限。请主人发\"配对 operator\",把得到的八位码发给我。"
-                           : "You have no access yet. Ask the owner for a code (\"pair operator\") and send it to me.");
+    answer(bot, asker,
+           bot->ports.settings->language == LANG_ZH
+               ? "你还没有权限。请主人发\"配对 operator\",把得到的八位码发给我。"
+               : "You have no access yet. Ask the owner for a code (\"pair operator\") and send it to me.");
 }
 
 static void give_role(struct bot *bot, const struct asker *asker, const struct code *code, const char *who) {
@@ -149,16 +161,20 @@ static void give_role(struct bot *bot, const struct asker *asker, const struct c
     free(key);
     put_code(bot, code, false);
     bool zh = bot->ports.settings->language == LANG_ZH, is_operator = strcmp(code->role, "operator") == 0;
-    struct audit_record audit = {.t_ms = clock_wall_ms(bot->ports.clock), .who = who, .what = "pairing", .outcome = code->role};
+    struct audit_record audit = {.t_ms = clock_wall_ms(bot->ports.clock),
+                                 .who = who,
+                                 .what = "pairing",
+                                 .outcome = code->role};
     if (status == TB_OK) status = store_audit_add(bot->ports.store, &audit);
     if (status < 0) {
         bot_log(bot, 0, "a pairing was not kept: %s", tb_error_text(status));
         return;
     }
     if (!session_get(bot, asker->channel, asker->chat)) bot_log(bot, 1, "too many conversations");
-    answer(bot, asker, zh ? (is_operator ? "配对成功,你是操作者。发\"帮助\"看命令。" : "配对成功,你是查看者。发\"帮助\"看命令。")
-                          : (is_operator ? "Paired: you are an operator. Send \"help\" for the commands."
-                                         : "Paired: you are a viewer. Send \"help\" for the commands."));
+    answer(bot, asker,
+           zh ? (is_operator ? "配对成功,你是操作者。发\"帮助\"看命令。" : "配对成功,你是查看者。发\"帮助\"看命令。")
+              : (is_operator ? "Paired: you are an operator. Send \"help\" for the commands."
+                             : "Paired: you are a viewer. Send \"help\" for the commands."));
 }
 
 void pairing_try(struct bot *bot, const struct asker *asker, const char *text, size_t size) {
@@ -166,7 +182,8 @@ void pairing_try(struct bot *bot, const struct asker *asker, const char *text, s
     if (!who) return;
     char code[CODE_SIZE + 1] = "", hash[HASH_HEX + 1];
     struct parsed *parsed = malloc(sizeof *parsed);
-    bool looks = parsed && parse_text(text, size, parsed) == PARSE_OK && parsed->count == 1 && strlen(parsed->tokens[0]) == CODE_SIZE;
+    bool looks = parsed && parse_text(text, size, parsed) == PARSE_OK && parsed->count == 1 &&
+                 strlen(parsed->tokens[0]) == CODE_SIZE;
     for (size_t i = 0; looks && i < CODE_SIZE; i++) {
         char c = parsed->tokens[0][i];
         code[i] = c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
@@ -180,7 +197,8 @@ void pairing_try(struct bot *bot, const struct asker *asker, const char *text, s
     }
     const struct code *right = NULL;
     for (size_t i = 0; i < list.count; i++)
-        if (strlen(list.codes[i].hash) == HASH_HEX && CRYPTO_memcmp(list.codes[i].hash, hash, HASH_HEX) == 0) right = &list.codes[i];
+        if (strlen(list.codes[i].hash) == HASH_HEX && CRYPTO_memcmp(list.codes[i].hash, hash, HASH_HEX) == 0)
+            right = &list.codes[i];
     if (right) give_role(bot, asker, right, who);
     for (size_t i = 0; !right && i < list.count; i++) {
         struct code *wrong = &list.codes[i];

@@ -15,21 +15,60 @@
 static uint32_t fold(uint32_t code) {
     if (code >= 0xff01 && code <= 0xff5e) code -= 0xfee0; /* full-width forms */
     switch (code) {
-    case '\t': case '\n': case '\r': case 0xa0: case 0x3000: case 0x202f: case 0x205f: return BLANK;
-    case 0x3001: /* 、 */ case 0x3002: /* 。 */ case 0xff61: return BLANK;
-    case 0x200b: case 0x200c: case 0x200d: case 0x200e: case 0x200f: case 0x2060: case 0xfeff: case 0xfe0f: return IGNORED;
-    case 0x202a: case 0x202b: case 0x202c: case 0x202d: case 0x202e: return IGNORED;
-    case 0xd7: /* × */ case 0x2715: case 0x2716: return 'x';
-    case 0x2212: /* − */ case 0x2013: case 0x2014: return '-';
-    case 0x201c: case 0x201d: case 0x300c: case 0x300d: return '"';
-    case 0x2018: case 0x2019: return '\'';
-    case 0x301c: case 0xff5e: return '~';
-    default: return code >= 0x2000 && code <= 0x200a ? BLANK : code;
+    case '\t':
+    case '\n':
+    case '\r':
+    case 0xa0:
+    case 0x3000:
+    case 0x202f:
+    case 0x205f:
+        return BLANK;
+    case 0x3001: /* 、 */
+    case 0x3002: /* 。 */
+    case 0xff61:
+        return BLANK;
+    case 0x200b:
+    case 0x200c:
+    case 0x200d:
+    case 0x200e:
+    case 0x200f:
+    case 0x2060:
+    case 0xfeff:
+    case 0xfe0f:
+        return IGNORED;
+    case 0x202a:
+    case 0x202b:
+    case 0x202c:
+    case 0x202d:
+    case 0x202e:
+        return IGNORED;
+    case 0xd7: /* × */
+    case 0x2715:
+    case 0x2716:
+        return 'x';
+    case 0x2212: /* − */
+    case 0x2013:
+    case 0x2014:
+        return '-';
+    case 0x201c:
+    case 0x201d:
+    case 0x300c:
+    case 0x300d:
+        return '"';
+    case 0x2018:
+    case 0x2019:
+        return '\'';
+    case 0x301c:
+    case 0xff5e:
+        return '~';
+    default:
+        return code >= 0x2000 && code <= 0x200a ? BLANK : code;
     }
 }
 
 static bool is_han(uint32_t code) {
-    return (code >= 0x4e00 && code <= 0x9fff) || (code >= 0x3400 && code <= 0x4dbf) || (code >= 0x20000 && code <= 0x3ffff);
+    return (code >= 0x4e00 && code <= 0x9fff) || (code >= 0x3400 && code <= 0x4dbf) ||
+           (code >= 0x20000 && code <= 0x3ffff);
 }
 
 /* Length of the text written; the result never grows beyond `size`, as every fold is at most as long as its source. */
@@ -175,9 +214,12 @@ bool parse_window(const char *text, int *ret_from, int *ret_until) {
     int from, until;
     text = read_time(text, &from);
     if (!text) return false;
-    if (*text == '-' || *text == '~') text++;
-    else if (strncmp(text, "到", strlen("到")) == 0) text += strlen("到");
-    else return false;
+    if (*text == '-' || *text == '~')
+        text++;
+    else if (strncmp(text, "到", strlen("到")) == 0)
+        text += strlen("到");
+    else
+        return false;
     text = read_time(text, &until);
     if (!text || *text) return false;
     *ret_from = from;

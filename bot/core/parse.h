@@ -1,7 +1,7 @@
 /*
  * parse.h: from the bytes somebody sent to words that can be compared: UTF-8 checked, full-width forms and Chinese
- * punctuation brought to ASCII, blanks collapsed, cut into tokens; and the strict readers of numbers, run numbers, spans
- * of the day and values to set. Pure: no I/O, no clock, no globals; any thread; any bytes are harmless.
+ * punctuation brought to ASCII, blanks collapsed, cut into tokens; and the strict readers of numbers, run numbers,
+ * spans of the day and values to set. Pure: no I/O, no clock, no globals; any thread; any bytes are harmless.
  */
 #ifndef TRAINBOT_PARSE_H
 #define TRAINBOT_PARSE_H
@@ -20,7 +20,7 @@ struct parsed {
     char bytes[PARSE_TEXT_MAX + 1]; /* where the tokens lie */
     char *tokens[PARSE_TOKENS_MAX + 1];
     size_t count;
-    bool han;                       /* a Chinese character stands in it */
+    bool han; /* a Chinese character stands in it */
 };
 enum parse_status parse_text(const char *text, size_t size, struct parsed *ret_parsed);
 
@@ -44,7 +44,8 @@ struct assignment {
     const char *name, *value; /* lie in the parsed text; value "" where there was none */
     bool factor;              /* the value multiplies */
 };
-/* Reads tokens from `first` on as assignments. Returns their count, or negative where a token is none (*ret_bad is it). */
+/* Reads tokens from `first` on as assignments. Returns their count, or negative where a token is none (*ret_bad is it).
+ */
 int parse_assignments(struct parsed *parsed, size_t first, struct assignment *assignments, size_t max,
                       const char **ret_bad);
 

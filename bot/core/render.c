@@ -24,9 +24,12 @@ static void add_lines(struct words *words, const struct process_end *end, bool z
         return;
     }
     size_t count = end->lines_count < 3 ? end->lines_count : 3;
-    if (zh) words_add(words, "最后%s行输出:", zh_counts[count]);
-    else if (count == 1) words_add(words, "Last output line:");
-    else words_add(words, "Last %zu output lines:", count);
+    if (zh)
+        words_add(words, "最后%s行输出:", zh_counts[count]);
+    else if (count == 1)
+        words_add(words, "Last output line:");
+    else
+        words_add(words, "Last %zu output lines:", count);
     for (size_t i = end->lines_count - count; i < end->lines_count; i++) {
         words_add(words, "\n");
         words_add_foreign(words, end->lines[i], 200);
@@ -43,11 +46,16 @@ static void add_end(struct words *words, const struct run *run, const struct pro
     if (end && end->oom)
         words_add(words, zh ? "内存不足,被内核杀掉(%s)" : "out of memory, killed by the kernel (%s)",
                   signal_number ? signal_name : "SIGKILL");
-    else if (signal_number == SIGKILL) words_add(words, zh ? "SIGKILL,不知道是谁发的" : "SIGKILL, sender unknown");
-    else if (signal_number == SIGSEGV) words_add(words, zh ? "SIGSEGV(访问了不该访问的内存)" : "SIGSEGV (bad memory access)");
-    else if (signal_number > 0) words_add(words, zh ? "信号 %s" : "signal %s", signal_name);
-    else if (code >= 0) words_add(words, zh ? "退出码 %d" : "exit code %d", code);
-    else words_add(words, zh ? "原因不明" : "how is unknown");
+    else if (signal_number == SIGKILL)
+        words_add(words, zh ? "SIGKILL,不知道是谁发的" : "SIGKILL, sender unknown");
+    else if (signal_number == SIGSEGV)
+        words_add(words, zh ? "SIGSEGV(访问了不该访问的内存)" : "SIGSEGV (bad memory access)");
+    else if (signal_number > 0)
+        words_add(words, zh ? "信号 %s" : "signal %s", signal_name);
+    else if (code >= 0)
+        words_add(words, zh ? "退出码 %d" : "exit code %d", code);
+    else
+        words_add(words, zh ? "原因不明" : "how is unknown");
 }
 
 static void fact_started(struct words *words, const struct fact *fact, bool zh) {
@@ -133,14 +141,17 @@ static void fact_stopped(struct words *words, const struct fact *fact, bool zh) 
 
 static void fact_crashed(struct words *words, const struct fact *fact, bool zh) {
     words_add(words, zh ? "⚠ #%lld 崩溃:" : "⚠ #%lld crashed: ", (long long)fact->run->id);
-    if (!fact->end && fact->text && fact->text[0]) words_add_foreign(words, fact->text, 300);
-    else add_end(words, fact->run, fact->end, zh);
+    if (!fact->end && fact->text && fact->text[0])
+        words_add_foreign(words, fact->text, 300);
+    else
+        add_end(words, fact->run, fact->end, zh);
     words_add(words, zh ? ",第 %lld 步。" : ", at step %lld. ", (long long)fact->step);
     if (fact->end) add_lines(words, fact->end, zh);
 }
 
 static void fact_not_started(struct words *words, const struct fact *fact, bool zh) {
-    words_add(words, zh ? "⚠ #%lld %s 没有启动" : "⚠ #%lld %s did not start", (long long)fact->run->id, fact->run->name);
+    words_add(words, zh ? "⚠ #%lld %s 没有启动" : "⚠ #%lld %s did not start", (long long)fact->run->id,
+              fact->run->name);
     if (fact->text && fact->text[0]) {
         words_add(words, zh ? ":" : ": ");
         words_add_foreign(words, fact->text, 400);
@@ -170,8 +181,10 @@ static void fact_stalled(struct words *words, const struct fact *fact, enum lang
         words_add(words, zh ? "一步)" : " a step)");
     }
     words_add(words, zh ? "。" : ". ");
-    if (fact->process_alive) words_add(words, zh ? "进程还在" : "The process is alive");
-    else words_add(words, zh ? "进程情况不明" : "Its process is unknown");
+    if (fact->process_alive)
+        words_add(words, zh ? "进程还在" : "The process is alive");
+    else
+        words_add(words, zh ? "进程情况不明" : "Its process is unknown");
     if (fact->process_alive && fact->cpu_percent >= 0)
         words_add(words, zh ? ",CPU %.0f %%" : ", CPU %.0f %%", fact->cpu_percent);
     words_add(words, zh ? "。" : ".");
@@ -192,13 +205,15 @@ static void fact_nan(struct words *words, const struct fact *fact, enum lang lan
         words_add_param(words, lr);
     }
     words_add(words, zh ? ")。" : "). ");
-    if (!fact->paused) words_add(words, zh ? "训练还在继续。" : "Training goes on.");
+    if (!fact->paused)
+        words_add(words, zh ? "训练还在继续。" : "Training goes on.");
     else if (run->checkpoint[0])
         words_add(words,
                   zh ? "训练已自己暂停;\"继续\"会回到第 %lld 步的存档。"
                      : "It paused by itself; \"resume\" goes back to the checkpoint of step %lld.",
                   (long long)run->checkpoint_step);
-    else words_add(words, zh ? "训练已自己暂停,还没有存档。" : "It paused by itself; there is no checkpoint yet.");
+    else
+        words_add(words, zh ? "训练已自己暂停,还没有存档。" : "It paused by itself; there is no checkpoint yet.");
     if (lr && lr->live) words_add(words, zh ? "建议先发:lr x0.1" : " First send: lr x0.1");
 }
 
@@ -217,8 +232,10 @@ static void fact_text(struct words *words, const struct fact *fact) {
 static void fact_signal(struct words *words, const struct fact *fact, bool zh) {
     long long id = (long long)fact->run->id;
     if (fact->kind == FACT_TERM_SENT)
-        words_add(words, zh ? "⚠ #%lld 没有回应停止,已向它的进程组发 SIGTERM。"
-                            : "⚠ #%lld did not answer the stop; sent SIGTERM to its process group.", id);
+        words_add(words,
+                  zh ? "⚠ #%lld 没有回应停止,已向它的进程组发 SIGTERM。"
+                     : "⚠ #%lld did not answer the stop; sent SIGTERM to its process group.",
+                  id);
     else
         words_add(words, zh ? "⚠ #%lld 还是没有结束,已发 SIGKILL。" : "⚠ #%lld still did not end; sent SIGKILL.", id);
 }
@@ -239,31 +256,64 @@ size_t render_fact(const struct fact *fact, enum lang lang, enum progress_style 
     words_init(&words, text, size);
     bool zh = lang == LANG_ZH;
     switch (fact->kind) {
-    case FACT_STARTED: fact_started(&words, fact, zh); break;
-    case FACT_PROGRESS: render_progress(&words, fact->run, lang, style); break;
-    case FACT_PAUSED: fact_paused(&words, fact, zh); break;
-    case FACT_RESUMED: fact_resumed(&words, fact, zh); break;
-    case FACT_CHECKPOINT: fact_checkpoint(&words, fact, zh); break;
-    case FACT_FINISHED: fact_finished(&words, fact, lang, style); break;
-    case FACT_STOPPED: fact_stopped(&words, fact, zh); break;
-    case FACT_CRASHED: fact_crashed(&words, fact, zh); break;
-    case FACT_NOT_STARTED: fact_not_started(&words, fact, zh); break;
-    case FACT_LOST: fact_lost(&words, fact, zh); break;
-    case FACT_STALLED: fact_stalled(&words, fact, lang); break;
+    case FACT_STARTED:
+        fact_started(&words, fact, zh);
+        break;
+    case FACT_PROGRESS:
+        render_progress(&words, fact->run, lang, style);
+        break;
+    case FACT_PAUSED:
+        fact_paused(&words, fact, zh);
+        break;
+    case FACT_RESUMED:
+        fact_resumed(&words, fact, zh);
+        break;
+    case FACT_CHECKPOINT:
+        fact_checkpoint(&words, fact, zh);
+        break;
+    case FACT_FINISHED:
+        fact_finished(&words, fact, lang, style);
+        break;
+    case FACT_STOPPED:
+        fact_stopped(&words, fact, zh);
+        break;
+    case FACT_CRASHED:
+        fact_crashed(&words, fact, zh);
+        break;
+    case FACT_NOT_STARTED:
+        fact_not_started(&words, fact, zh);
+        break;
+    case FACT_LOST:
+        fact_lost(&words, fact, zh);
+        break;
+    case FACT_STALLED:
+        fact_stalled(&words, fact, lang);
+        break;
     case FACT_STALL_OVER:
         words_add(&words, zh ? "#%lld 又有新的一步了:第 %lld 步。" : "#%lld moves again: step %lld.",
                   (long long)fact->run->id, (long long)fact->step);
         break;
-    case FACT_NAN: fact_nan(&words, fact, lang); break;
-    case FACT_GAP: fact_gap(&words, fact, zh); break;
+    case FACT_NAN:
+        fact_nan(&words, fact, lang);
+        break;
+    case FACT_GAP:
+        fact_gap(&words, fact, zh);
+        break;
     case FACT_NOTE:
     case FACT_IMAGE:
-    case FACT_LATE: fact_text(&words, fact); break;
+    case FACT_LATE:
+        fact_text(&words, fact);
+        break;
     case FACT_TERM_SENT:
-    case FACT_KILL_SENT: fact_signal(&words, fact, zh); break;
+    case FACT_KILL_SENT:
+        fact_signal(&words, fact, zh);
+        break;
     case FACT_STORE_FAILED:
-    case FACT_STORE_OK: fact_store(&words, fact, zh); break;
-    case FACT_KINDS: break;
+    case FACT_STORE_OK:
+        fact_store(&words, fact, zh);
+        break;
+    case FACT_KINDS:
+        break;
     }
     words_trim(&words);
     return words.length;
@@ -273,12 +323,22 @@ size_t render_buttons(const struct run *run, enum lang lang, char *text, size_t 
     bool zh = lang == LANG_ZH;
     const char *buttons;
     switch (run->state) {
-    case RUN_RUNNING: buttons = zh ? "暂停\n停止\n曲线" : "pause\nstop\nplot"; break;
-    case RUN_PAUSED: buttons = zh ? "继续\n停止\n曲线" : "resume\nstop\nplot"; break;
+    case RUN_RUNNING:
+        buttons = zh ? "暂停\n停止\n曲线" : "pause\nstop\nplot";
+        break;
+    case RUN_PAUSED:
+        buttons = zh ? "继续\n停止\n曲线" : "resume\nstop\nplot";
+        break;
     case RUN_QUEUED:
-    case RUN_STARTING: buttons = zh ? "停止\n状态" : "stop\nstatus"; break;
-    case RUN_STOPPING: buttons = zh ? "状态\n曲线" : "status\nplot"; break;
-    default: buttons = zh ? "开始\n曲线\n列表" : "start\nplot\nruns"; break;
+    case RUN_STARTING:
+        buttons = zh ? "停止\n状态" : "stop\nstatus";
+        break;
+    case RUN_STOPPING:
+        buttons = zh ? "状态\n曲线" : "status\nplot";
+        break;
+    default:
+        buttons = zh ? "开始\n曲线\n列表" : "start\nplot\nruns";
+        break;
     }
     struct words words;
     words_init(&words, text, size);

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define BAR_CELLS 20
@@ -23,10 +24,14 @@ static void add_arrow(struct words *words, const struct run_metric *metric) {
 static void add_before(struct words *words, const struct run *run, const struct run_metric *metric, bool zh) {
     if (!isfinite(metric->before)) return;
     const struct run_param *ds = run_param(run, "ds");
-    if (!zh) words_add(words, " (was ");
-    else if (ds && ds->number == 10) words_add(words, "(十步前 ");
-    else if (ds && ds->number >= 1) words_add(words, "(%.0f 步前 ", ds->number);
-    else words_add(words, "(上次 ");
+    if (!zh)
+        words_add(words, " (was ");
+    else if (ds && ds->number == 10)
+        words_add(words, "(十步前 ");
+    else if (ds && ds->number >= 1)
+        words_add(words, "(%.0f 步前 ", ds->number);
+    else
+        words_add(words, "(上次 ");
     words_add_number(words, metric->before);
     words_add(words, ")");
 }
@@ -64,8 +69,10 @@ static void add_head(struct words *words, const struct run *run, const char *sta
     words_add(words, " #%lld", (long long)run->id);
     if (state) words_add(words, " · %s", state);
     int percent = words_percent(run);
-    if (percent >= 0) words_add(words, " · %d %%", percent);
-    else words_add(words, lang == LANG_ZH ? " · 第 %lld 步" : " · step %lld", (long long)run->step);
+    if (percent >= 0)
+        words_add(words, " · %d %%", percent);
+    else
+        words_add(words, lang == LANG_ZH ? " · 第 %lld 步" : " · step %lld", (long long)run->step);
 }
 
 static void add_card(struct words *words, const struct run *run, const char *state, enum lang lang) {
@@ -134,6 +141,18 @@ void render_status(struct words *words, const struct run *run, enum lang lang) {
     }
 }
 
+/* What a number is at the start: the value asked for then, which the hello does not know yet; else the declared one. */
+static double start_number(const struct run *run, const struct run_param *param) {
+    for (size_t i = 0; i < run->start_params_count; i++) {
+        char *end = NULL;
+        const char *text = run->start_params[i].text;
+        if (strcmp(run->start_params[i].name, param->name) != 0) continue;
+        double value = strtod(text, &end);
+        if (end != text && *end == '\0' && run->step == 0) return value;
+    }
+    return param->number;
+}
+
 void render_started(struct words *words, const struct run *run, enum lang lang) {
     bool zh = lang == LANG_ZH;
     const struct run_param *lr = run_param(run, "lr"), *bs = run_param(run, "bs"), *ti = run_param(run, "ti"),
@@ -150,21 +169,21 @@ void render_started(struct words *words, const struct run *run, enum lang lang) 
     }
     if (lr) {
         words_add(words, "%slr ", before);
-        words_add_param(words, lr);
+        words_add_value(words, lr->type, start_number(run, lr), lr->text);
         before = comma;
     }
     if (bs || run->batch > 0) {
         words_add(words, zh ? "%s批量 " : "%sbatch ", before);
-        words_add_count(words, bs ? (int64_t)bs->number : run->batch);
+        words_add_count(words, bs ? (int64_t)start_number(run, bs) : run->batch);
         before = comma;
     }
     if (ti || run->total_steps > 0) {
         words_add(words, zh ? "%s共 " : "%s", before);
-        words_add_count(words, ti ? (int64_t)ti->number : run->total_steps);
+        words_add_count(words, ti ? (int64_t)start_number(run, ti) : run->total_steps);
         words_add(words, ti ? (zh ? " 样本" : " samples") : (zh ? " 步" : " steps"));
         before = comma;
     }
-    if (ds) words_add(words, zh ? "%s每 %.0f 步报告" : "%sreports every %.0f steps", before, ds->number);
+    if (ds) words_add(words, zh ? "%s每 %.0f 步报告" : "%sreports every %.0f steps", before, start_number(run, ds));
     words_add(words, zh ? "。" : ".");
 }
 

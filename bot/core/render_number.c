@@ -13,10 +13,14 @@
 size_t render_number(double value, char *text, size_t size) {
     struct words words;
     words_init(&words, text, size);
-    if (isnan(value)) words_add(&words, "NaN");
-    else if (isinf(value)) words_add(&words, value > 0 ? "Inf" : "-Inf");
-    else if (fabs(value) >= 1000 && fabs(value) < 1e15) words_add_count(&words, llround(value));
-    else words_add(&words, "%.4g", value);
+    if (isnan(value))
+        words_add(&words, "NaN");
+    else if (isinf(value))
+        words_add(&words, value > 0 ? "Inf" : "-Inf");
+    else if (fabs(value) >= 1000 && fabs(value) < 1e15)
+        words_add_count(&words, llround(value));
+    else
+        words_add(&words, "%.4g", value);
     return words.length;
 }
 
@@ -26,8 +30,10 @@ size_t render_exact(double value, char *text, size_t size) {
         snprintf(digits, sizeof digits, "%.*g", precision, value);
         if (strtod(digits, NULL) == value) break;
     }
-    if (isinf(value)) snprintf(digits, sizeof digits, value > 0 ? "inf" : "-inf");
-    else if (value == floor(value) && fabs(value) < 1e15) snprintf(digits, sizeof digits, "%.0f", value);
+    if (isinf(value))
+        snprintf(digits, sizeof digits, value > 0 ? "inf" : "-inf");
+    else if (value == floor(value) && fabs(value) < 1e15)
+        snprintf(digits, sizeof digits, "%.0f", value);
     struct words words;
     words_init(&words, text, size);
     words_add(&words, "%s", digits);
@@ -47,10 +53,14 @@ size_t render_duration(double seconds, enum lang lang, char *text, size_t size) 
         return words.length;
     }
     long long s = llround(fmin(seconds, 1e15));
-    if (s < 60) words_add(&words, zh ? "%lld 秒" : "%lld s", s);
-    else if (s < 3600) words_add(&words, zh ? "%lld 分 %lld 秒" : "%lld min %lld s", s / 60, s % 60);
-    else if (s < 86400) words_add(&words, zh ? "%lld 小时 %lld 分" : "%lld h %lld min", s / 3600, s % 3600 / 60);
-    else words_add(&words, zh ? "%lld 天 %lld 小时" : "%lld d %lld h", s / 86400, s % 86400 / 3600);
+    if (s < 60)
+        words_add(&words, zh ? "%lld 秒" : "%lld s", s);
+    else if (s < 3600)
+        words_add(&words, zh ? "%lld 分 %lld 秒" : "%lld min %lld s", s / 60, s % 60);
+    else if (s < 86400)
+        words_add(&words, zh ? "%lld 小时 %lld 分" : "%lld h %lld min", s / 3600, s % 3600 / 60);
+    else
+        words_add(&words, zh ? "%lld 天 %lld 小时" : "%lld d %lld h", s / 86400, s % 86400 / 3600);
     return words.length;
 }
 

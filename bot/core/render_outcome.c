@@ -28,7 +28,8 @@ static void outcome_applied(struct words *words, const struct control *control, 
 static void outcome_rejected(struct words *words, const struct control *control, const struct outcome *outcome,
                              bool zh) {
     words_add(words, zh ? "#%lld 没有照做:" : "#%lld refused: ", (long long)control->run->id);
-    words_add_foreign(words, outcome->why && outcome->why[0] ? outcome->why : (zh ? "没有说原因" : "no reason given"), 400);
+    words_add_foreign(words, outcome->why && outcome->why[0] ? outcome->why : (zh ? "没有说原因" : "no reason given"),
+                      400);
 }
 
 static void outcome_saved(struct words *words, const struct control *control, const struct outcome *outcome, bool zh) {
@@ -55,14 +56,24 @@ size_t render_outcome(const struct control *control, const struct outcome *outco
     bool zh = lang == LANG_ZH;
     long long id = (long long)control->run->id, step = (long long)outcome->step;
     switch (outcome->kind) {
-    case OUTCOME_APPLIED: outcome_applied(&words, control, outcome, lang); break;
-    case OUTCOME_REJECTED: outcome_rejected(&words, control, outcome, zh); break;
+    case OUTCOME_APPLIED:
+        outcome_applied(&words, control, outcome, lang);
+        break;
+    case OUTCOME_REJECTED:
+        outcome_rejected(&words, control, outcome, zh);
+        break;
     case OUTCOME_PAUSED:
-        words_add(&words, zh ? "#%lld 已暂停在第 %lld 步。发\"继续\"接着练。" : "#%lld paused at step %lld. Send \"resume\" to go on.",
+        words_add(&words,
+                  zh ? "#%lld 已暂停在第 %lld 步。发\"继续\"接着练。"
+                     : "#%lld paused at step %lld. Send \"resume\" to go on.",
                   id, step);
         break;
-    case OUTCOME_RESUMED: words_add(&words, zh ? "#%lld 从第 %lld 步继续。" : "#%lld goes on from step %lld.", id, step); break;
-    case OUTCOME_SAVED: outcome_saved(&words, control, outcome, zh); break;
+    case OUTCOME_RESUMED:
+        words_add(&words, zh ? "#%lld 从第 %lld 步继续。" : "#%lld goes on from step %lld.", id, step);
+        break;
+    case OUTCOME_SAVED:
+        outcome_saved(&words, control, outcome, zh);
+        break;
     case OUTCOME_STOPPED:
         render_stopped(&words, control->run, outcome->step, outcome->path,
                        outcome->bytes > 0 ? outcome->bytes : control->run->checkpoint_bytes, lang);
@@ -72,7 +83,9 @@ size_t render_outcome(const struct control *control, const struct outcome *outco
         words_add(&words, "%.*s", (int)(used < RENDER_MAX ? used : RENDER_MAX), outcome->text ? outcome->text : "");
         break;
     }
-    case OUTCOME_ENDED: outcome_ended(&words, control, zh); break;
+    case OUTCOME_ENDED:
+        outcome_ended(&words, control, zh);
+        break;
     }
     words_trim(&words);
     return words.length;

@@ -1,8 +1,10 @@
 /*
  * requests.c: the life of a request, from its text to its outcome. Always holds: done is called exactly once unless the
- * asker detached, every change is audited with what came of it, and an asker hears of an outcome even when it comes late.
+ * asker detached, every change is audited with what came of it, and an asker hears of an outcome even when it comes
+ * late.
  */
 #include "requests.h"
+#include "changes.h"
 #include "outbox.h"
 #include "render.h"
 #include "render_card.h"
@@ -19,8 +21,9 @@ static void request_free(struct request *request) {
         free(request->defaults[i].text);
     }
     free(request->defaults);
-    char *texts[] = {request->channel, request->chat,       request->sender,    request->who,   request->text, request->said,
-                     request->trainer, request->service_id, request->waits_for, request->after, request->note};
+    char *texts[] = {request->channel,   request->chat,  request->sender,  request->who,
+                     request->text,      request->said,  request->trainer, request->service_id,
+                     request->waits_for, request->after, request->note};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         free(texts[i]);
     free(request);
@@ -39,7 +42,8 @@ static struct request *request_create(struct bot *bot, const struct asker *asker
     request->chat = strdup(asker->chat);
     request->sender = strdup(asker->sender);
     request->who = text_print("%s:%s", asker->channel, asker->sender);
-    request->text = strndup(text, size < PARSE_TEXT_MAX ? size : PARSE_TEXT_MAX + 1); /* longer stays longer than allowed */
+    request->text =
+        strndup(text, size < PARSE_TEXT_MAX ? size : PARSE_TEXT_MAX + 1); /* longer stays longer than allowed */
     request->begun_ms = clock_mono_ms(bot->ports.clock);
     if (request->channel && request->chat && request->sender && request->who && request->text) return request;
     request_free(request);
@@ -66,8 +70,11 @@ uint64_t request_begin_message(struct bot *bot, const struct asker *asker, const
         return 0;
     }
     struct session *session = session_find(bot, asker->channel, asker->chat);
-    if (asker->lang_known) request->lang = asker->lang;
-    else if (session) request->lang = session_lang(bot, session);
+    request->lang_fixed = asker->lang_known;
+    if (asker->lang_known)
+        request->lang = asker->lang;
+    else if (session)
+        request->lang = session_lang(bot, session);
     request->id = ++requests->next_id;
     request->message = message;
     request->service_id = service_id ? strdup(service_id) : NULL;
@@ -111,12 +118,17 @@ void request_tell(struct request *request, const char *text, int64_t image, int6
         request->reply(request->user, &reply);
         return;
     }
-    struct outbox_message message = {.channel = request->channel, .chat = request->chat,
+    struct outbox_message message = {.channel = request->channel,
+                                     .chat = request->chat,
                                      .class = image && !text ? MESSAGE_IMAGE : MESSAGE_REPLY,
-                                     .text = text ? text : "", .image = image, .run = run, .key = "",
+                                     .text = text ? text : "",
+                                     .image = image,
+                                     .run = run,
+                                     .key = "",
                                      .buttons = buttons};
     int status = outbox_add(request->bot, &message, NULL);
-    if (status < 0) bot_log(request->bot, 0, "a reply to %s could not be queued: %s", request->channel, tb_error_text(status));
+    if (status < 0)
+        bot_log(request->bot, 0, "a reply to %s could not be queued: %s", request->channel, tb_error_text(status));
 }
 
 void request_say(struct request *request, const char *format, ...) {
@@ -132,7 +144,8 @@ void request_say(struct request *request, const char *format, ...) {
 
 void request_handled(struct request *request) {
     if (request->message == 0) return;
-    struct message_record record = {.id = request->message, .state = MESSAGE_HANDLED,
+    struct message_record record = {.id = request->message,
+                                    .state = MESSAGE_HANDLED,
                                     .service_id = request->service_id ? request->service_id : "",
                                     .sent_ms = request->sent_ms};
     int status = store_message_state(request->bot->ports.store, &record, false);
@@ -151,8 +164,11 @@ static void audit(struct request *request, bool ok) {
         words_add(&words, ": ");
         words_add_foreign(&words, request->said, 400);
     }
-    struct audit_record record = {.t_ms = clock_wall_ms(request->bot->ports.clock), .who = request->who, .what = what,
-                                  .outcome = outcome, .run = request->run};
+    struct audit_record record = {.t_ms = clock_wall_ms(request->bot->ports.clock),
+                                  .who = request->who,
+                                  .what = what,
+                                  .outcome = outcome,
+                                  .run = request->run};
     int status = store_audit_add(request->bot->ports.store, &record);
     if (status < 0) bot_log(request->bot, 0, "a command could not be audited: %s", tb_error_text(status));
 }
@@ -183,8 +199,9 @@ bool request_too_old(struct request *request) {
     words_init(&words, text, sizeof text);
     words_add_foreign(&words, request->text, 100);
     request_say(request,
-                request_zh(request) ? "\"%s\"是 %s前写的,没有执行。还要的话请再发一次。"
-                                    : "\"%s\" was written %s ago and was not carried out. Send it again if you still want it.",
+                request_zh(request)
+                    ? "\"%s\"是 %s前写的,没有执行。还要的话请再发一次。"
+                    : "\"%s\" was written %s ago and was not carried out. Send it again if you still want it.",
                 text, age);
     return true;
 }
@@ -194,31 +211,34 @@ bool request_needs(struct request *request, enum role role) {
     static const char *const en[] = {"nobody", "viewer", "operator", "owner"};
     if (request->role >= role) return true;
     if (request->role == ROLE_NONE)
-        request_say(request, request_zh(request) ? "你还没有权限。请主人发\"配对 operator\",把得到的码发给我。"
-                                                 : "You have no access yet. Ask the owner for a code (\"pair operator\") and send it to me.");
+        request_say(request,
+                    request_zh(request)
+                        ? "你还没有权限。请主人发\"配对 operator\",把得到的码发给我。"
+                        : "You have no access yet. Ask the owner for a code (\"pair operator\") and send it to me.");
     else
         request_say(request, request_zh(request) ? "这个命令要%s权限,你是%s。" : "This needs the role %s; you are %s.",
-                    request_zh(request) ? zh[role] : en[role], request_zh(request) ? zh[request->role] : en[request->role]);
+                    request_zh(request) ? zh[role] : en[role],
+                    request_zh(request) ? zh[request->role] : en[request->role]);
     return false;
 }
 
 /* ---- outcomes ---- */
 
 static void store_defaults(struct request *request) {
-    char key[200];
     for (size_t i = 0; request->trainer && i < request->defaults_count; i++) {
-        snprintf(key, sizeof key, "default/%s/%s", request->trainer, request->defaults[i].name);
-        int status = store_set(request->bot->ports.store, key, request->defaults[i].text);
+        int status = default_put(request->bot, request->trainer, request->defaults[i].name, request->defaults[i].text);
         if (status < 0) bot_log(request->bot, 0, "a value for the next start was not kept: %s", tb_error_text(status));
     }
 }
 
 static void add_result(struct request *request, const struct control *control, const struct outcome *outcome) {
     char command[300];
-    snprintf(command, sizeof command, "%s%s%.200s", control->name ? control->name : "", control->args && control->args[0] ? " " : "",
-             control->args ? control->args : "");
-    struct result_record result = {.run = control->run->id, .t_ms = clock_wall_ms(request->bot->ports.clock),
-                                   .step = control->run->step, .command = command,
+    snprintf(command, sizeof command, "%s%s%.200s", control->name ? control->name : "",
+             control->args && control->args[0] ? " " : "", control->args ? control->args : "");
+    struct result_record result = {.run = control->run->id,
+                                   .t_ms = clock_wall_ms(request->bot->ports.clock),
+                                   .step = control->run->step,
+                                   .command = command,
                                    .text = outcome->text ? outcome->text : "",
                                    .image = outcome->images_count > 0 ? outcome->images[0] : 0};
     int status = store_result_add(request->bot->ports.store, &result);
@@ -230,8 +250,10 @@ static void add_go_on(struct bot *bot, const struct control *control, const stru
                       struct words *words) {
     const struct run *run = control->run;
     const struct trainer_settings *trainer = settings_trainer(bot->ports.settings, run->trainer);
-    if (outcome->kind != OUTCOME_STOPPED || !outcome->path || !outcome->path[0] || !trainer || !trainer->resume_args) return;
-    words_add(words, lang == LANG_ZH ? "接着练:开始 %s 续 %lld" : " To go on: start %s from %lld", run->trainer, (long long)run->id);
+    if (outcome->kind != OUTCOME_STOPPED || !outcome->path || !outcome->path[0] || !trainer || !trainer->resume_args)
+        return;
+    words_add(words, lang == LANG_ZH ? "接着练:开始 %s 续 %lld" : " To go on: start %s from %lld", run->trainer,
+              (long long)run->id);
 }
 
 /* The request is not known any more (the bot restarted): the chat that asked hears it all the same. */
@@ -243,8 +265,12 @@ static void tell_orphan(struct bot *bot, const struct control *control, const st
     struct session *session = session_find(bot, channel, colon + 1);
     enum lang lang = session ? session_lang(bot, session) : bot->ports.settings->language;
     if (!session || render_outcome(control, outcome, lang, text, sizeof text) == 0) return;
-    struct outbox_message message = {.channel = channel, .chat = colon + 1, .class = MESSAGE_REPLY, .text = text,
-                                     .run = control->run->id, .key = ""};
+    struct outbox_message message = {.channel = channel,
+                                     .chat = colon + 1,
+                                     .class = MESSAGE_REPLY,
+                                     .text = text,
+                                     .run = control->run->id,
+                                     .key = ""};
     int status = outbox_add(bot, &message, NULL);
     if (status < 0) bot_log(bot, 0, "an outcome for %s could not be queued: %s", channel, tb_error_text(status));
 }
@@ -277,7 +303,8 @@ struct reason {
 
 static bool take_reason(void *user, const struct event_record *event) {
     struct reason *reason = user;
-    bool tells = strcmp(event->kind, "failed") == 0 || strcmp(event->kind, "exited") == 0 || strcmp(event->kind, "not_started") == 0;
+    bool tells = strcmp(event->kind, "failed") == 0 || strcmp(event->kind, "exited") == 0 ||
+                 strcmp(event->kind, "not_started") == 0;
     if (tells && event->text && event->text[0]) snprintf(reason->text, sizeof reason->text, "%s", event->text);
     return true;
 }

@@ -17,14 +17,14 @@ struct confirm {
 };
 
 struct hint {
-    uint64_t who;       /* hash of "channel:sender"; 0 free */
-    int64_t told_ms;    /* mono */
+    uint64_t who;    /* hash of "channel:sender"; 0 free */
+    int64_t told_ms; /* mono */
 };
 
 struct schema;
 
 struct requests {
-    struct request *first;  /* oldest first */
+    struct request *first; /* oldest first */
     size_t count;
     uint64_t next_id;
     struct confirm confirms[CONFIRMS_MAX];

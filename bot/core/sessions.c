@@ -59,7 +59,10 @@ struct session *session_get(struct bot *bot, const char *channel, const char *ch
 void session_save(struct bot *bot, const struct session *session) {
     char *key = text_print(PREFIX "%s:%s", session->channel, session->chat);
     char value[100];
-    snprintf(value, sizeof value, "%s %lld %d %d", !session->lang_known ? "-" : session->lang == LANG_ZH ? "zh" : "en",
+    snprintf(value, sizeof value, "%s %lld %d %d",
+             !session->lang_known       ? "-"
+             : session->lang == LANG_ZH ? "zh"
+                                        : "en",
              (long long)session->chosen_run, session->mute_from, session->mute_until);
     int status = key ? store_set(bot->ports.store, key, value) : TB_ENOMEM;
     if (status < 0) bot_log(bot, 0, "a conversation's settings were not kept: %s", tb_error_text(status));

@@ -11,7 +11,11 @@ size_t utf8_next(const char *text, size_t size, uint32_t *ret_code) {
     static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
     if (size == 0) return 0;
     const unsigned char *bytes = (const unsigned char *)text;
-    size_t length = bytes[0] < 0x80 ? 1 : bytes[0] >> 5 == 6 ? 2 : bytes[0] >> 4 == 14 ? 3 : bytes[0] >> 3 == 30 ? 4 : 0;
+    size_t length = bytes[0] < 0x80       ? 1
+                    : bytes[0] >> 5 == 6  ? 2
+                    : bytes[0] >> 4 == 14 ? 3
+                    : bytes[0] >> 3 == 30 ? 4
+                                          : 0;
     if (length == 0 || length > size) return 0;
     uint32_t code = length == 1 ? bytes[0] : bytes[0] & (0xffu >> (length + 1));
     for (size_t i = 1; i < length; i++) {
@@ -77,9 +81,12 @@ void words_add_foreign(struct words *words, const char *text, size_t max) {
             words_add(words, "…");
             return;
         }
-        if (n == 0) words_add(words, "?");
-        else if (code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x202a && code <= 0x202e)) words_add(words, " ");
-        else words_add(words, "%.*s", (int)n, text + i);
+        if (n == 0)
+            words_add(words, "?");
+        else if (code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x202a && code <= 0x202e))
+            words_add(words, " ");
+        else
+            words_add(words, "%.*s", (int)n, text + i);
         used += n ? n : 1;
         i += n ? n : 1;
     }
@@ -148,12 +155,18 @@ void words_add_value(struct words *words, enum wire_type type, double number, co
         words_add(words, "%s", exact);
         break;
     case WIRE_INT:
-        if (fabs(number) < 9e15) words_add_count(words, (int64_t)number);
-        else words_add(words, "%.17g", number);
+        if (fabs(number) < 9e15)
+            words_add_count(words, (int64_t)number);
+        else
+            words_add(words, "%.17g", number);
         break;
-    case WIRE_BOOL: words_add(words, "%s", number != 0 ? "true" : "false"); break;
+    case WIRE_BOOL:
+        words_add(words, "%s", number != 0 ? "true" : "false");
+        break;
     case WIRE_STRING:
-    case WIRE_ENUM: words_add_foreign(words, text ? text : "", 200); break;
+    case WIRE_ENUM:
+        words_add_foreign(words, text ? text : "", 200);
+        break;
     }
 }
 

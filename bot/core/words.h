@@ -17,7 +17,8 @@ struct words {
 };
 void words_init(struct words *words, char *text, size_t size); /* size ≥ 1 */
 void words_add(struct words *words, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Bytes of foreign text on one line: control characters become blanks, broken UTF-8 "?", at most `max` bytes, then "…". */
+/* Bytes of foreign text on one line: control characters become blanks, broken UTF-8 "?", at most `max` bytes, then "…".
+ */
 void words_add_foreign(struct words *words, const char *text, size_t max);
 void words_trim(struct words *words); /* newlines and blanks at the end go */
 
@@ -26,11 +27,11 @@ const char *words_label(const char *name, enum lang lang);
 /* "学习率" → "lr", "损失" → "loss"; NULL where the word is no name of ours. */
 const char *words_alias(const char *word);
 
-void words_add_number(struct words *words, double value);                  /* render_number */
-void words_add_count(struct words *words, int64_t value);                  /* 200,000 */
+void words_add_number(struct words *words, double value); /* render_number */
+void words_add_count(struct words *words, int64_t value); /* 200,000 */
 void words_add_value(struct words *words, enum wire_type type, double number, const char *text);
 void words_add_wire(struct words *words, const struct wire_value *value);
-void words_add_param(struct words *words, const struct run_param *param);  /* its value */
+void words_add_param(struct words *words, const struct run_param *param); /* its value */
 /* "(0, 1]", "1 到 60,000", "adam | sgd"; nothing where there is no bound. Returns whether something was added. */
 bool words_add_range(struct words *words, const struct run_param *param, enum lang lang);
 const char *words_state(enum run_state state, enum lang lang); /* "已停止" */

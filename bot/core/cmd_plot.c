@@ -1,0 +1,249 @@
+/*
+ * cmd_plot.c: 曲线: a picture from the plot helper, with a line where a parameter changed; where no picture can be had,
+ * the curves as a line of text, so that the person sees something in any case.
+ */
+#include "command.h"
+#include "pictures.h"
+#include "render.h"
+#include "sparkline.h"
+#include "words.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MARKS_MAX 32
+#define POINTS_MAX 4096
+#define SPARK_WIDTH 24
+
+struct marks {
+    struct plot_mark marks[MARKS_MAX];
+    char texts[MARKS_MAX][96];
+    size_t count;
+};
+
+static bool take_mark(void *user, const struct param_change_record *change) {
+    struct marks *marks = user;
+    if (change->step <= 0 || strcmp(change->by, "start") == 0) return true;
+    if (marks->count == MARKS_MAX) { /* the newest ones count */
+        memmove(marks->texts, marks->texts + 1, sizeof marks->texts[0] * (MARKS_MAX - 1));
+        memmove(marks->marks, marks->marks + 1, sizeof marks->marks[0] * (MARKS_MAX - 1));
+        marks->count--;
+    }
+    struct words words;
+    words_init(&words, marks->texts[marks->count], sizeof marks->texts[0]);
+    words_add_foreign(&words, change->name, 32);
+    words_add(&words, " ");
+    words_add_foreign(&words, change->old_value, 20);
+    words_add(&words, " → ");
+    words_add_foreign(&words, change->new_value, 20);
+    marks->marks[marks->count++].step = change->step;
+    return true;
+}
+
+/* ---- which metrics ---- */
+
+struct names {
+    char names[64][WIRE_NAME_MAX + 1];
+    size_t count;
+};
+
+static bool take_name(void *user, const char *name) {
+    struct names *names = user;
+    snprintf(names->names[names->count++], WIRE_NAME_MAX + 1, "%s", name);
+    return names->count < 64;
+}
+
+struct choice {
+    const char *metrics[PLOT_METRICS_MAX];
+    size_t count;
+};
+
+static bool choose(struct request *request, const struct parsed *parsed, size_t first, const struct names *names,
+                   struct choice *choice) {
+    for (size_t i = first; i < parsed->count; i++) {
+        const char *asked = words_alias(parsed->tokens[i]), *found = NULL;
+        if (!asked) asked = parsed->tokens[i];
+        for (size_t j = 0; j < names->count && !found; j++)
+            if (parse_same(names->names[j], asked) ||
+                strcmp(words_label(names->names[j], LANG_ZH), parsed->tokens[i]) == 0)
+                found = names->names[j];
+        if (!found || choice->count == PLOT_METRICS_MAX) {
+            char text[1000];
+            struct words words;
+            words_init(&words, text, sizeof text);
+            words_add(&words, request_zh(request) ? "没有\"" : "There is no metric \"");
+            words_add_foreign(&words, parsed->tokens[i], 60);
+            words_add(&words, request_zh(request) ? "\"这个指标。有:" : "\". There are:");
+            for (size_t j = 0; j < names->count; j++)
+                words_add(&words, " %s", names->names[j]);
+            request_say(request, "%s", text);
+            return false;
+        }
+        choice->metrics[choice->count++] = found;
+    }
+    return true;
+}
+
+/* ---- without a picture ---- */
+
+struct series {
+    double values[POINTS_MAX];
+    size_t count, stride, share; /* each value is the mean of `stride` rows; `share` rows of the next one are summed */
+    double sum, first, last;
+    size_t column;
+    const char *name;
+    bool found;
+};
+
+static bool series_cols(void *user, const char *const *cols, size_t cols_count) {
+    struct series *series = user;
+    for (size_t i = 0; i < cols_count && !series->found; i++)
+        if (strcmp(cols[i], series->name) == 0) {
+            series->column = i;
+            series->found = true;
+        }
+    return series->found;
+}
+
+static bool series_row(void *user, const struct store_row *row) {
+    struct series *series = user;
+    double value = row->values[series->column];
+    if (wire_is_absent(value)) return true;
+    if (series->count == 0 && series->share == 0) series->first = value;
+    series->last = value;
+    series->sum += value;
+    if (++series->share < series->stride) return true;
+    series->values[series->count++] = series->sum / (double)series->stride;
+    series->sum = 0;
+    series->share = 0;
+    if (series->count < POINTS_MAX) return true;
+    for (size_t i = 0; i < POINTS_MAX / 2; i++)
+        series->values[i] = (series->values[2 * i] + series->values[2 * i + 1]) / 2;
+    series->count = POINTS_MAX / 2;
+    series->stride *= 2;
+    return true;
+}
+
+/* One line a metric. False: there is nothing to show. */
+static bool add_spark(struct bot *bot, const struct run *run, const char *name, enum lang lang, struct words *words) {
+    struct series *series = calloc(1, sizeof *series);
+    if (!series) return false;
+    series->name = name;
+    series->stride = 1;
+    int status = store_rows_read(bot->ports.store, run->id, 0, series_cols, series_row, series);
+    bool good = status == TB_OK && series->found && series->count > 0;
+    if (good) {
+        char line[SPARKLINE_SIZE];
+        sparkline(series->values, series->count, SPARK_WIDTH, line, sizeof line);
+        words_add(words, "\n%s %s ", words_label(name, lang), line);
+        words_add_number(words, series->first);
+        words_add(words, " → ");
+        words_add_number(words, series->last);
+    }
+    free(series);
+    return good;
+}
+
+static void tell_sparks(struct request *request, const struct run *run, const struct choice *choice, const char *why) {
+    char text[RENDER_MAX];
+    struct words words;
+    words_init(&words, text, sizeof text);
+    words_add_foreign(&words, run->name, 32);
+    words_add(&words, request_zh(request) ? " #%lld · 第 %lld 步" : " #%lld · step %lld", (long long)run->id,
+              (long long)run->step);
+    bool any = false;
+    for (size_t i = 0; i < choice->count; i++)
+        any = add_spark(request->bot, run, choice->metrics[i], request->lang, &words) || any;
+    const struct run_metric *usual[] = {run_loss(run), run_accuracy(run)};
+    for (size_t i = 0; i < 2 && choice->count == 0; i++)
+        if (usual[i]) any = add_spark(request->bot, run, usual[i]->name, request->lang, &words) || any;
+    for (size_t i = 0; i < run->metrics_count && i < 2 && !any && choice->count == 0; i++)
+        any = add_spark(request->bot, run, run->metrics[i].name, request->lang, &words) || any;
+    if (why && why[0]) {
+        words_add(&words, request_zh(request) ? "\n(画不出图:" : "\n(no picture: ");
+        words_add_foreign(&words, why, 200);
+        words_add(&words, ")");
+    }
+    request_tell(request, text, 0, run->id, NULL);
+}
+
+/* ---- with one ---- */
+
+struct drawing {
+    struct bot *bot;
+    uint64_t request;
+    int64_t run;
+    char title[100];
+    struct names names; /* the choice points into them */
+    struct choice choice;
+};
+
+static void drawn(void *user, int status, const uint8_t *bytes, size_t size, const char *why) {
+    struct drawing *drawing = user;
+    struct bot *bot = drawing->bot;
+    struct request *request = request_find(bot, drawing->request);
+    struct run *run = runs_find(bot, drawing->run);
+    int64_t image =
+        status == TB_OK && request && run ? pictures_keep(bot, drawing->run, "plot", drawing->title, bytes, size) : 0;
+    if (request && image > 0) {
+        request_tell(request, NULL, image, drawing->run, NULL);
+        request_finish(request, true);
+    } else if (request && run) {
+        tell_sparks(request, run, &drawing->choice, status == TB_OK ? NULL : why);
+        request_finish(request, true);
+    } else if (request) {
+        request_say(request, request_zh(request) ? "#%lld 已经删掉了。" : "#%lld was deleted.",
+                    (long long)drawing->run);
+        request_finish(request, false);
+    }
+    if (bot->ports.wake) bot->ports.wake(bot->ports.user);
+    free(drawing);
+}
+
+static bool begin_drawing(struct request *request, const struct run *run, struct drawing *drawing) {
+    struct marks *marks = calloc(1, sizeof *marks);
+    if (!marks) return false;
+    int status = store_param_changes(request->bot->ports.store, run->id, take_mark, marks);
+    for (size_t i = 0; i < marks->count; i++)
+        marks->marks[i].text = marks->texts[i];
+    struct plot_request plot = {.run = run->id,
+                                .title = drawing->title,
+                                .metrics_count = drawing->choice.count,
+                                .lang = request->lang,
+                                .marks = marks->marks,
+                                .marks_count = status == TB_OK ? marks->count : 0};
+    memcpy(plot.metrics, drawing->choice.metrics, sizeof plot.metrics);
+    status = plotter_draw(request->bot->ports.plotter, &plot, drawn, drawing);
+    free(marks);
+    return status == TB_OK;
+}
+
+enum verdict cmd_plot(struct request *request, struct parsed *parsed) {
+    bool used = false;
+    struct run *run = pick_run(request, parsed, 1, &used);
+    if (!run) return REFUSED;
+    struct drawing *drawing = calloc(1, sizeof *drawing);
+    if (!drawing) return request_refuse(request, "内存不够。", "Out of memory.");
+    drawing->bot = request->bot;
+    drawing->request = request->id;
+    drawing->run = run->id;
+    struct words title;
+    words_init(&title, drawing->title, sizeof drawing->title);
+    words_add_foreign(&title, run->name, 60);
+    words_add(&title, " #%lld", (long long)run->id);
+    enum verdict verdict = REFUSED;
+    int status = store_metric_names(request->bot->ports.store, run->id, take_name, &drawing->names);
+    if (status < 0)
+        request_refuse(request, "读不出来:%s。", "Cannot be read: %s.", tb_error_text(status));
+    else if (drawing->names.count == 0)
+        request_refuse(request, "#%lld 还没有数据。", "#%lld has no data yet.", (long long)run->id);
+    else if (choose(request, parsed, used ? 2 : 1, &drawing->names, &drawing->choice))
+        verdict = DONE;
+    if (verdict == DONE && request->bot->ports.plotter && begin_drawing(request, run, drawing))
+        return OPEN; /* drawn() frees it */
+    if (verdict == DONE) tell_sparks(request, run, &drawing->choice, NULL);
+    free(drawing);
+    return verdict;
+}
