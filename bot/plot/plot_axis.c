@@ -1,6 +1,6 @@
 /*
- * plot_axis.c: ranges and ticks. Values are clamped to ±1e300 so that no difference overflows, and a range narrower than
- * a millionth of its values counts as constant so that no tick step drowns in rounding.
+ * plot_axis.c: ranges and ticks. Values are clamped to ±1e300 so that no difference overflows, and a range narrower
+ * than a millionth of its values counts as constant so that no tick step drowns in rounding.
  */
 #include "plot_axis.h"
 
@@ -71,12 +71,14 @@ static void shorten_exponent(char *text) {
     if (!e) return;
     char *end = e;
     if (memchr(text, '.', (size_t)(e - text))) {
-        while (end[-1] == '0') end--;
+        while (end[-1] == '0')
+            end--;
         if (end[-1] == '.') end--;
     }
     char sign = e[1];
     const char *digits = e + 2;
-    while (*digits == '0' && digits[1]) digits++;
+    while (*digits == '0' && digits[1])
+        digits++;
     char tail[PLOT_LABEL_MAX];
     snprintf(tail, sizeof tail, "e%s%s", sign == '-' ? "-" : "", digits);
     memcpy(end, tail, strlen(tail) + 1);
@@ -182,8 +184,10 @@ size_t plot_step_ticks(int64_t first, int64_t last, size_t want, struct plot_tic
         *tick = (struct plot_tick){.value = value, .major = true};
         double unit;
         const char *suffix = suffix_for(fmax(value, step), 1000, &unit);
-        if (value < 1) snprintf(tick->label, sizeof tick->label, "0");
-        else snprintf(tick->label, sizeof tick->label, "%.10g%s", value / unit, suffix);
+        if (value < 1)
+            snprintf(tick->label, sizeof tick->label, "0");
+        else
+            snprintf(tick->label, sizeof tick->label, "%.10g%s", value / unit, suffix);
     }
     return count;
 }

@@ -30,7 +30,8 @@ static void find_steps(struct plot_page *page) {
     page->empty = true;
     for (size_t i = 0; i < page->job->series_count; i++) {
         const struct plot_series *series = &page->job->series[i];
-        for (size_t at = 0; at < series->count; at++) page->not_finite += series->buckets[at].not_finite;
+        for (size_t at = 0; at < series->count; at++)
+            page->not_finite += series->buckets[at].not_finite;
         if (series->count == 0) continue;
         int64_t first = series->buckets[0].first_step, last = series->buckets[series->count - 1].last_step;
         page->first_step = page->empty || first < page->first_step ? first : page->first_step;
@@ -48,8 +49,10 @@ static double panel_height_css(size_t count) {
 
 static double fitting_height(const struct plot_page *page, const struct layout *layout) {
     if (page->empty) return 190 * page->scale;
-    double css = MARGIN_CSS + TITLE_CSS + LEGEND_CSS + (double)layout->marks.rows * PLOT_MARK_ROW_CSS + AXIS_CSS + MARGIN_CSS / 2;
-    css += (double)layout->count * (panel_height_css(layout->count) + PLOT_HEADER_CSS) + (double)(layout->count - 1) * GAP_CSS;
+    double css = MARGIN_CSS + TITLE_CSS + LEGEND_CSS + (double)layout->marks.rows * PLOT_MARK_ROW_CSS + AXIS_CSS +
+                 MARGIN_CSS / 2;
+    css += (double)layout->count * (panel_height_css(layout->count) + PLOT_HEADER_CSS) +
+           (double)(layout->count - 1) * GAP_CSS;
     return css * page->scale;
 }
 
@@ -62,7 +65,8 @@ static void place_panels(const struct plot_page *page, struct layout *layout) {
     y += LEGEND_CSS * scale;
     double count = (double)layout->count, below = (AXIS_CSS + MARGIN_CSS / 2) * scale;
     double marks = (double)layout->marks.rows * PLOT_MARK_ROW_CSS * scale; /* between header and curves of the first */
-    double each = (page->height - y - marks - below - (count - 1) * GAP_CSS * scale) / fmax(count, 1) - PLOT_HEADER_CSS * scale;
+    double each =
+        (page->height - y - marks - below - (count - 1) * GAP_CSS * scale) / fmax(count, 1) - PLOT_HEADER_CSS * scale;
     each = fmax(each, 12 * scale);
     for (size_t i = 0; i < layout->count; i++) {
         layout->panels[i].header = y + PLOT_HEADER_CSS * scale / 2;
@@ -88,8 +92,11 @@ static void prepare(struct plot_page *page, struct layout *layout) {
         place_panels(page, layout);
         for (size_t i = 0; i < layout->count; i++) {
             struct plot_panel *panel = &layout->panels[i];
-            *panel = (struct plot_panel){.series = panel->series, .colour = panel->colour, .header = panel->header,
-                                          .top = panel->top, .bottom = panel->bottom};
+            *panel = (struct plot_panel){.series = panel->series,
+                                         .colour = panel->colour,
+                                         .header = panel->header,
+                                         .top = panel->top,
+                                         .bottom = panel->bottom};
             plot_panel_prepare(page, panel);
             gutter = fmax(gutter, plot_panel_gutter(page, panel));
         }
@@ -105,11 +112,13 @@ static void draw_title(struct plot_page *page, const struct layout *layout) {
         int64_t last = 0;
         for (size_t i = 0; i < page->job->series_count; i++) {
             const struct plot_series *series = &page->job->series[i];
-            if (series->count && series->buckets[series->count - 1].last_step > last) last = series->buckets[series->count - 1].last_step;
+            if (series->count && series->buckets[series->count - 1].last_step > last)
+                last = series->buckets[series->count - 1].last_step;
         }
         plot_step_text(last, number);
         snprintf(text, sizeof text, page->job->lang == LANG_ZH ? "第 %s 步" : "step %s", number);
-        end -= plot_text_draw(&page->text, text, 12, false, page->palette->muted, end, layout->title, 1, 0) + 8 * page->scale;
+        end -= plot_text_draw(&page->text, text, 12, false, page->palette->muted, end, layout->title, 1, 0) +
+               8 * page->scale;
     }
     plot_text_draw(&page->text, page->job->title, 15, true, page->palette->ink, page->left, layout->title, 0,
                    fmax(end - page->left, page->scale));
@@ -160,10 +169,12 @@ static void draw_step_axis(struct plot_page *page, double bottom) {
     size_t count = plot_step_ticks(page->first_step, page->last_step, 5, ticks);
     double y = bottom + AXIS_CSS * page->scale / 2, end = -INFINITY;
     const char *unit = page->job->lang == LANG_ZH ? "步" : "step";
-    double unit_width = plot_text_width(&page->text, unit, TEXT_CSS, false), right = page->width - MARGIN_CSS * page->scale;
+    double unit_width = plot_text_width(&page->text, unit, TEXT_CSS, false),
+           right = page->width - MARGIN_CSS * page->scale;
     plot_text_draw(&page->text, unit, TEXT_CSS, false, page->palette->muted, right, y, 1, 0);
     for (size_t i = 0; i < count; i++) {
-        double width = plot_text_width(&page->text, ticks[i].label, TEXT_CSS, false), x = plot_page_x(page, ticks[i].value);
+        double width = plot_text_width(&page->text, ticks[i].label, TEXT_CSS, false),
+               x = plot_page_x(page, ticks[i].value);
         double from = fmax(x - width / 2, page->left);
         if (from < end + 6 * page->scale || from + width > right - unit_width - 6 * page->scale) continue;
         plot_text_draw(&page->text, ticks[i].label, TEXT_CSS, false, page->palette->muted, from, y, 0, 0);
@@ -180,7 +191,8 @@ static void draw_empty(struct plot_page *page) {
     cairo_line_to(page->cairo, page->left + 0.5, page->height - 14 * scale);
     cairo_line_to(page->cairo, page->width - MARGIN_CSS * scale, page->height - 14 * scale);
     cairo_stroke(page->cairo);
-    plot_text_draw(&page->text, zh ? "还没有数据" : "No data yet", 15, true, page->palette->ink, page->width / 2, middle, 0.5, 0);
+    plot_text_draw(&page->text, zh ? "还没有数据" : "No data yet", 15, true, page->palette->ink, page->width / 2,
+                   middle, 0.5, 0);
     plot_text_draw(&page->text, zh ? "第一步完成后这里会有曲线" : "Curves appear after the first step", 12, false,
                    page->palette->muted, page->width / 2, middle + 24 * scale, 0.5, 0);
 }
@@ -295,7 +307,8 @@ int plot_draw(const struct plot_job *job, uint8_t **ret_bytes, size_t *ret_size,
     find_steps(&page);
     int error = measure(&page, layout);
     if (error == TB_OK && page.height > PLOT_SIDE_MAX) page.height = PLOT_SIDE_MAX;
-    if (error == TB_OK) error = job->svg ? draw_svg(&page, layout, ret_bytes, ret_size) : draw_png(&page, layout, ret_bytes, ret_size);
+    if (error == TB_OK)
+        error = job->svg ? draw_svg(&page, layout, ret_bytes, ret_size) : draw_png(&page, layout, ret_bytes, ret_size);
     if (error == TB_OK) *ret_unknown_glyphs = page.text.unknown_glyphs;
     free(layout);
     return error;

@@ -1,6 +1,6 @@
 /*
- * plot_draw.h: from a job to the bytes of a picture. Only the helper program links this; it may be slow to start (fonts)
- * and may die, nothing else does with it.
+ * plot_draw.h: from a job to the bytes of a picture. Only the helper program links this; it may be slow to start
+ * (fonts) and may die, nothing else does with it.
  */
 #ifndef TRAINBOT_PLOT_DRAW_H
 #define TRAINBOT_PLOT_DRAW_H

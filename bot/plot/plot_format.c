@@ -25,7 +25,8 @@ static size_t character_length(const uint8_t *s, size_t left) {
         if ((s[i] & 0xc0) != 0x80) return 0;
         code = code << 6 | (s[i] & 0x3f);
     }
-    bool bad = code < least[length] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) || (code >= 0x80 && code < 0xa0);
+    bool bad =
+        code < least[length] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) || (code >= 0x80 && code < 0xa0);
     return bad ? 0 : length;
 }
 
@@ -37,8 +38,10 @@ char *plot_text_clean(const char *text, size_t max) {
     while (left > 0) {
         size_t length = character_length(from, left);
         if (used + (length ? length : 1) > max) break;
-        if (length) memcpy(clean + used, from, length);
-        else clean[used] = *from < 0x20 || *from == 0x7f ? ' ' : '?';
+        if (length)
+            memcpy(clean + used, from, length);
+        else
+            clean[used] = *from < 0x20 || *from == 0x7f ? ' ' : '?';
         used += length ? length : 1;
         from += length ? length : 1;
         left -= length ? length : 1;
@@ -53,7 +56,8 @@ void plot_job_release(struct plot_job *job) {
         free(job->series[i].name);
         free(job->series[i].buckets);
     }
-    for (size_t i = 0; i < job->marks_count; i++) free(job->marks[i].text);
+    for (size_t i = 0; i < job->marks_count; i++)
+        free(job->marks[i].text);
     free(job->marks);
     *job = (struct plot_job){0};
 }
@@ -73,7 +77,8 @@ static void put(struct writer *w, const void *bytes, size_t size) {
 
 static void put_uint(struct writer *w, uint64_t value, size_t size) {
     uint8_t bytes[8];
-    for (size_t i = 0; i < size; i++) bytes[i] = (uint8_t)(value >> (8 * i));
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (uint8_t)(value >> (8 * i));
     put(w, bytes, size);
 }
 
@@ -121,7 +126,8 @@ static void put_job(struct writer *w, const struct plot_job *job, size_t body) {
     put_uint(w, job->lang == LANG_EN, 1);
     put_text(w, job->title, PLOT_TITLE_MAX);
     put_uint(w, job->series_count, 1);
-    for (size_t i = 0; i < job->series_count; i++) put_series(w, &job->series[i]);
+    for (size_t i = 0; i < job->series_count; i++)
+        put_series(w, &job->series[i]);
     put_uint(w, job->marks_count, 2);
     for (size_t i = 0; i < job->marks_count; i++) {
         put_uint(w, (uint64_t)job->marks[i].step, 8);
@@ -200,7 +206,8 @@ static uint64_t take_uint(struct cursor *c, size_t size) {
         return 0;
     }
     uint64_t value = 0;
-    for (size_t i = 0; i < size; i++) value |= (uint64_t)c->bytes[i] << (8 * i);
+    for (size_t i = 0; i < size; i++)
+        value |= (uint64_t)c->bytes[i] << (8 * i);
     c->bytes += size;
     c->left -= size;
     return value;
@@ -277,7 +284,8 @@ int plot_job_decode(const uint8_t *bytes, size_t size, struct plot_job *ret_job)
     job.id = (uint32_t)take_uint(&c, 4);
     uint64_t width = take_uint(&c, 4), height = take_uint(&c, 4);
     uint64_t dark = take_uint(&c, 1), svg = take_uint(&c, 1), lang = take_uint(&c, 1);
-    if (!c.error && (!side_is_good((int64_t)width) || (height != 0 && !side_is_good((int64_t)height)) || dark > 1 || svg > 1 || lang > 1))
+    if (!c.error && (!side_is_good((int64_t)width) || (height != 0 && !side_is_good((int64_t)height)) || dark > 1 ||
+                     svg > 1 || lang > 1))
         c.error = TB_EINVAL;
     job.width = (int)width;
     job.height = (int)height;
@@ -287,7 +295,8 @@ int plot_job_decode(const uint8_t *bytes, size_t size, struct plot_job *ret_job)
     job.title = take_text(&c, PLOT_TITLE_MAX);
     size_t series = take_uint(&c, 1);
     if (!c.error && series > PLOT_METRICS_MAX) c.error = TB_EINVAL;
-    for (size_t i = 0; !c.error && i < series; i++) take_series(&c, &job.series[job.series_count++]);
+    for (size_t i = 0; !c.error && i < series; i++)
+        take_series(&c, &job.series[job.series_count++]);
     take_marks(&c, &job);
     if (!c.error && c.left > 0) c.error = TB_EINVAL;
     if (c.error) {

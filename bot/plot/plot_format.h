@@ -5,10 +5,9 @@
  *
  *   request   "TBP1"  u32 size  then `size` bytes:
  *             u32 id, u32 width, u32 height, u8 dark, u8 svg, u8 lang, text title,
- *             u8 series { text name, u32 buckets { i64 first, last, f64 min, max, mean, last, i64 count, not_finite } },
- *             u16 marks { i64 step, text }
- *   answer    "TBA1"  u32 size, u32 id, u32 status (0 drawn, else an errno-like reason), u32 unknown_glyphs, u32 draw_us,
- *             then `size` bytes of PNG or SVG
+ *             u8 series { text name, u32 buckets { i64 first, last, f64 min, max, mean, last, i64 count, not_finite }
+ * }, u16 marks { i64 step, text } answer    "TBA1"  u32 size, u32 id, u32 status (0 drawn, else an errno-like reason),
+ * u32 unknown_glyphs, u32 draw_us, then `size` bytes of PNG or SVG
  *
  * The version is the digit of the magic; there is no negotiation because both programs are of one build.
  */
@@ -18,7 +17,7 @@
 #include "plotter.h"
 #include "store.h"
 
-#define PLOT_TITLE_MAX 160   /* bytes; longer texts are cut at a character */
+#define PLOT_TITLE_MAX 160 /* bytes; longer texts are cut at a character */
 #define PLOT_NAME_MAX 64
 #define PLOT_MARK_TEXT_MAX 96
 #define PLOT_MARKS_MAX 256

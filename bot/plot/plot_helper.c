@@ -14,11 +14,11 @@ struct plot_helper {
     uv_pipe_t input, output;
     struct plot_helper_calls calls;
     bool dropped, exited;
-    int open;                        /* handles not yet closed */
+    int open; /* handles not yet closed */
     uint8_t head[PLOT_ANSWER_HEAD];
     size_t head_used;
     struct plot_answer answer;
-    uint8_t *body;                   /* answer.size bytes once the head is complete */
+    uint8_t *body; /* answer.size bytes once the head is complete */
     size_t body_used;
     char chunk[65536];
 };
@@ -152,11 +152,14 @@ int plot_helper_start(uv_loop_t *loop, const char *path, uint64_t idle_ms, const
         {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&helper->output},
         {.flags = UV_INHERIT_FD, .data.fd = 2},
     };
-    uv_process_options_t options = {.file = path, .args = arguments, .exit_cb = on_exit_status, .stdio = stdio, .stdio_count = 3};
+    uv_process_options_t options = {
+        .file = path, .args = arguments, .exit_cb = on_exit_status, .stdio = stdio, .stdio_count = 3};
     int status = uv_spawn(loop, &helper->process, &options);
     free(name);
-    if (status == 0) status = uv_read_start((uv_stream_t *)&helper->output, on_alloc, on_read);
-    else helper->exited = true;
+    if (status == 0)
+        status = uv_read_start((uv_stream_t *)&helper->output, on_alloc, on_read);
+    else
+        helper->exited = true;
     if (status == 0) {
         *ret_helper = helper;
         return TB_OK;

@@ -18,10 +18,12 @@ struct plot_helper_calls {
     void (*released)(void *user); /* reaped, handles closed, memory free; always the last call */
 };
 
-/* Starts PATH --idle-ms N. Whatever it returns but TB_ENOMEM, `released` will be called once. TB_EGONE: cannot be started. */
-MUST_USE int plot_helper_start(uv_loop_t *loop, const char *path, uint64_t idle_ms, const struct plot_helper_calls *calls,
-                               struct plot_helper **ret_helper);
-/* Takes bytes (freed with free(), whatever is returned). Failures to write are told through `gone`. TB_ENOMEM, TB_EGONE. */
+/* Starts PATH --idle-ms N. Whatever it returns but TB_ENOMEM, `released` will be called once. TB_EGONE: cannot be
+ * started. */
+MUST_USE int plot_helper_start(uv_loop_t *loop, const char *path, uint64_t idle_ms,
+                               const struct plot_helper_calls *calls, struct plot_helper **ret_helper);
+/* Takes bytes (freed with free(), whatever is returned). Failures to write are told through `gone`. TB_ENOMEM,
+ * TB_EGONE. */
 MUST_USE int plot_helper_send(struct plot_helper *helper, uint8_t *bytes, size_t size);
 /* Kills it; `gone` is not called any more. */
 void plot_helper_drop(struct plot_helper *helper);

@@ -1,6 +1,6 @@
 /*
- * plot_main.c: trainbot-plot: requests on standard input, pictures on standard output, one after the other. It leaves at
- * the end of input, after a minute without a request, and at the first byte that is not in the format; it opens no
+ * plot_main.c: trainbot-plot: requests on standard input, pictures on standard output, one after the other. It leaves
+ * at the end of input, after a minute without a request, and at the first byte that is not in the format; it opens no
  * files but fonts and starts nothing; the kernel limits its memory, the daemon its time.
  *
  *   trainbot-plot [--idle-ms N]
@@ -112,7 +112,8 @@ static void limit(void) {
     (void)setrlimit(RLIMIT_CORE, &none);
     (void)setrlimit(RLIMIT_FSIZE, &none);
     (void)setrlimit(RLIMIT_NOFILE, &files);
-#if !TRAINBOT_CLANG_SANITIZED && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* their shadow memory is terabytes */
+#if !TRAINBOT_CLANG_SANITIZED && !defined(__SANITIZE_ADDRESS__) &&                                                     \
+    !defined(__SANITIZE_THREAD__) /* their shadow memory is terabytes */
     struct rlimit memory = {MEMORY_MAX, MEMORY_MAX};
     (void)setrlimit(RLIMIT_AS, &memory);
 #endif
@@ -130,12 +131,14 @@ int main(int argc, char **argv) {
         argc = 0;
     }
     if (argc == 0) {
-        fprintf(stderr, "usage: trainbot-plot [--idle-ms N]\nDraws plots for trainbot; not meant to be called by hand.\n");
+        fprintf(stderr,
+                "usage: trainbot-plot [--idle-ms N]\nDraws plots for trainbot; not meant to be called by hand.\n");
         return LEAVE_USAGE;
     }
     limit();
     bool more = true;
     int leave = LEAVE_GOOD;
-    while (more && leave == LEAVE_GOOD) leave = serve((int)idle_ms, &more);
+    while (more && leave == LEAVE_GOOD)
+        leave = serve((int)idle_ms, &more);
     return leave;
 }

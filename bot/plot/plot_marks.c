@@ -23,7 +23,8 @@ static double gap(const struct plot_page *page) {
 static bool is_free(const struct plot_page *page, const struct plot_marks *marks, size_t row, double from, double to) {
     for (size_t i = 0; i < marks->count; i++) {
         if (marks->at[i].text_width <= 0 || marks->at[i].row != row) continue;
-        double start = marks->at[i].text_x - 3 * gap(page), end = marks->at[i].text_x + marks->at[i].text_width + 3 * gap(page);
+        double start = marks->at[i].text_x - 3 * gap(page),
+               end = marks->at[i].text_x + marks->at[i].text_width + 3 * gap(page);
         if (from < end && to > start) return false;
     }
     return true;
@@ -74,7 +75,8 @@ void plot_marks_texts(struct plot_page *page, const struct plot_marks *marks, do
         if (marks->at[i].text_width <= 0) continue;
         double y = top + (double)marks->at[i].row * row_height;
         plot_page_colour(page, page->palette->back);
-        cairo_rectangle(page->cairo, marks->at[i].text_x - page->scale, y, marks->at[i].text_width + 2 * page->scale, row_height);
+        cairo_rectangle(page->cairo, marks->at[i].text_x - page->scale, y, marks->at[i].text_width + 2 * page->scale,
+                        row_height);
         cairo_fill(page->cairo);
         plot_text_draw(&page->text, marks->at[i].text, TEXT_CSS, false, page->palette->mark, marks->at[i].text_x,
                        y + row_height / 2, 0, 0);

@@ -15,18 +15,32 @@ struct part {
 };
 
 static const struct part measures[] = {
-    {"loss", "损失", PLOT_LOSS},          {"cost", "代价", PLOT_LOSS},          {"nll", "负对数似然", PLOT_LOSS},
-    {"error", "误差", PLOT_LOSS},         {"err", "误差", PLOT_LOSS},           {"perplexity", "困惑度", PLOT_LOSS},
-    {"ppl", "困惑度", PLOT_LOSS},         {"mse", "均方误差", PLOT_LOSS},       {"mae", "平均绝对误差", PLOT_LOSS},
-    {"acc", "准确率", PLOT_ACCURACY},     {"accuracy", "准确率", PLOT_ACCURACY}, {"top1", "准确率 top-1", PLOT_ACCURACY},
-    {"top5", "准确率 top-5", PLOT_ACCURACY}, {"f1", "F1", PLOT_ACCURACY},       {"precision", "精确率", PLOT_ACCURACY},
-    {"recall", "召回率", PLOT_ACCURACY},  {"auc", "AUC", PLOT_ACCURACY},        {"lr", "学习率", PLOT_OTHER},
-    {"损失", "损失", PLOT_LOSS},          {"准确率", "准确率", PLOT_ACCURACY},  {"学习率", "学习率", PLOT_OTHER},
+    {"loss", "损失", PLOT_LOSS},
+    {"cost", "代价", PLOT_LOSS},
+    {"nll", "负对数似然", PLOT_LOSS},
+    {"error", "误差", PLOT_LOSS},
+    {"err", "误差", PLOT_LOSS},
+    {"perplexity", "困惑度", PLOT_LOSS},
+    {"ppl", "困惑度", PLOT_LOSS},
+    {"mse", "均方误差", PLOT_LOSS},
+    {"mae", "平均绝对误差", PLOT_LOSS},
+    {"acc", "准确率", PLOT_ACCURACY},
+    {"accuracy", "准确率", PLOT_ACCURACY},
+    {"top1", "准确率 top-1", PLOT_ACCURACY},
+    {"top5", "准确率 top-5", PLOT_ACCURACY},
+    {"f1", "F1", PLOT_ACCURACY},
+    {"precision", "精确率", PLOT_ACCURACY},
+    {"recall", "召回率", PLOT_ACCURACY},
+    {"auc", "AUC", PLOT_ACCURACY},
+    {"lr", "学习率", PLOT_OTHER},
+    {"损失", "损失", PLOT_LOSS},
+    {"准确率", "准确率", PLOT_ACCURACY},
+    {"学习率", "学习率", PLOT_OTHER},
 };
 static const struct part places[] = {
-    {"train", "训练", PLOT_OTHER}, {"training", "训练", PLOT_OTHER},   {"val", "验证", PLOT_OTHER},
-    {"valid", "验证", PLOT_OTHER}, {"validation", "验证", PLOT_OTHER}, {"test", "测试", PLOT_OTHER},
-    {"eval", "评估", PLOT_OTHER},  {"testing", "测试", PLOT_OTHER},    {"batch", "批", PLOT_OTHER},
+    {"train", "训练", PLOT_OTHER},     {"training", "训练", PLOT_OTHER},   {"val", "验证", PLOT_OTHER},
+    {"valid", "验证", PLOT_OTHER},     {"validation", "验证", PLOT_OTHER}, {"test", "测试", PLOT_OTHER},
+    {"eval", "评估", PLOT_OTHER},      {"testing", "测试", PLOT_OTHER},    {"batch", "批", PLOT_OTHER},
     {"minibatch", "小批", PLOT_OTHER}, {"progress", "报告", PLOT_OTHER},
 };
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -39,7 +53,7 @@ static const struct part *look_up(const struct part *table, size_t count, const 
 
 struct meaning {
     const struct part *measure, *place;
-    bool whole;   /* every part was known */
+    bool whole; /* every part was known */
     size_t parts;
 };
 
@@ -50,9 +64,12 @@ static struct meaning meaning_of(const char *name) {
         size_t length = strcspn(at, between);
         const struct part *measure = look_up(measures, COUNT(measures), at, length);
         const struct part *place = look_up(places, COUNT(places), at, length);
-        if (measure && !meaning.measure) meaning.measure = measure;
-        else if (place && !meaning.place) meaning.place = place;
-        else meaning.whole = false;
+        if (measure && !meaning.measure)
+            meaning.measure = measure;
+        else if (place && !meaning.place)
+            meaning.place = place;
+        else
+            meaning.whole = false;
         meaning.parts++;
         at += length;
     }
@@ -84,11 +101,13 @@ static size_t first_of_kind(enum plot_kind kind, const char *const *names, size_
 }
 
 size_t plot_metrics_default(const char *const *names, size_t count, size_t ret_indices[2]) {
-    size_t used = 0, loss = first_of_kind(PLOT_LOSS, names, count), accuracy = first_of_kind(PLOT_ACCURACY, names, count);
+    size_t used = 0, loss = first_of_kind(PLOT_LOSS, names, count),
+           accuracy = first_of_kind(PLOT_ACCURACY, names, count);
     if (loss < count) ret_indices[used++] = loss;
     if (accuracy < count) ret_indices[used++] = accuracy;
     if (used > 0) return used;
-    for (; used < count && used < 2; used++) ret_indices[used] = used;
+    for (; used < count && used < 2; used++)
+        ret_indices[used] = used;
     return used;
 }
 

@@ -1,7 +1,7 @@
 /*
  * plot_page.h: what the parts of a picture share: where things are, in which colours, and the pen. All positions are
- * pixels of the picture; sizes named in CSS pixels are multiplied by `scale` (2 for the 780 pixels that a phone shows on
- * 390). Panels share the step axis, so a vertical line means the same step everywhere.
+ * pixels of the picture; sizes named in CSS pixels are multiplied by `scale` (2 for the 780 pixels that a phone shows
+ * on 390). Panels share the step axis, so a vertical line means the same step everywhere.
  */
 #ifndef TRAINBOT_PLOT_PAGE_H
 #define TRAINBOT_PLOT_PAGE_H
@@ -24,10 +24,10 @@ struct plot_page {
     const struct plot_palette *palette;
     double scale;
     double width, height;
-    double left, right;         /* the curves' area; values stand right of it */
+    double left, right; /* the curves' area; values stand right of it */
     int64_t first_step, last_step;
-    bool empty;                 /* no series has a bucket */
-    int64_t not_finite;         /* over all series */
+    bool empty;         /* no series has a bucket */
+    int64_t not_finite; /* over all series */
 };
 
 struct plot_panel {

@@ -4,17 +4,32 @@
  */
 #include "plot_page.h"
 
-#define RGB(hex) {(double)((hex) >> 16 & 255) / 255, (double)((hex) >> 8 & 255) / 255, (double)((hex) & 255) / 255}
+#define RGB(hex)                                                                                                       \
+    { (double)((hex) >> 16 & 255) / 255, (double)((hex) >> 8 & 255) / 255, (double)((hex)&255) / 255 }
 
 static const struct plot_palette light = {
-    .back = RGB(0xffffff), .ink = RGB(0x1f2328), .muted = RGB(0x5c646d), .grid = RGB(0xe6eaee), .frame = RGB(0xafb8c1),
-    .alert = RGB(0xcf222e), .mark = RGB(0x8f5f00), .on_series = RGB(0xffffff), .raw_share = 0.30,
+    .back = RGB(0xffffff),
+    .ink = RGB(0x1f2328),
+    .muted = RGB(0x5c646d),
+    .grid = RGB(0xe6eaee),
+    .frame = RGB(0xafb8c1),
+    .alert = RGB(0xcf222e),
+    .mark = RGB(0x8f5f00),
+    .on_series = RGB(0xffffff),
+    .raw_share = 0.30,
     .series = {RGB(0x0969da), RGB(0x1a7f37), RGB(0x8250df), RGB(0xbc4c00), RGB(0x0b7285), RGB(0xa8387f), RGB(0x5a6400),
                RGB(0x3b4bc8)},
 };
 static const struct plot_palette dark = {
-    .back = RGB(0x11151b), .ink = RGB(0xe6edf3), .muted = RGB(0x9aa4ae), .grid = RGB(0x252c35), .frame = RGB(0x48515b),
-    .alert = RGB(0xff6b63), .mark = RGB(0xe3a83b), .on_series = RGB(0x0b0e12), .raw_share = 0.36,
+    .back = RGB(0x11151b),
+    .ink = RGB(0xe6edf3),
+    .muted = RGB(0x9aa4ae),
+    .grid = RGB(0x252c35),
+    .frame = RGB(0x48515b),
+    .alert = RGB(0xff6b63),
+    .mark = RGB(0xe3a83b),
+    .on_series = RGB(0x0b0e12),
+    .raw_share = 0.36,
     .series = {RGB(0x58a6ff), RGB(0x4cc761), RGB(0xbc8cff), RGB(0xf0883e), RGB(0x39c5cf), RGB(0xf778ba), RGB(0xc5d048),
                RGB(0x94a0ff)},
 };

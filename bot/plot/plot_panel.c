@@ -1,6 +1,7 @@
 /*
- * plot_panel.c: one metric. From back to front: the faint raw curve (the band between each bucket's extremes, so that no
- * peak is lost however long the run), the grid, places that are not finite, the bold smoothed curve, the newest value.
+ * plot_panel.c: one metric. From back to front: the faint raw curve (the band between each bucket's extremes, so that
+ * no peak is lost however long the run), the grid, places that are not finite, the bold smoothed curve, the newest
+ * value.
  */
 #include "plot_page.h"
 #include "plot_smooth.h"
@@ -51,7 +52,8 @@ double plot_panel_gutter(struct plot_page *page, const struct plot_panel *panel)
     plot_value_text(panel->last, text);
     double widest = plot_text_width(&page->text, text, VALUE_CSS, true);
     for (size_t i = 0; i < panel->ticks_count; i++)
-        if (panel->ticks[i].major) widest = fmax(widest, plot_text_width(&page->text, panel->ticks[i].label, TICK_CSS, false));
+        if (panel->ticks[i].major)
+            widest = fmax(widest, plot_text_width(&page->text, panel->ticks[i].label, TICK_CSS, false));
     return widest + 15 * page->scale;
 }
 
@@ -64,7 +66,8 @@ static void draw_header(struct plot_page *page, const struct plot_panel *panel) 
         end -= plot_text_draw(&page->text, text, TICK_CSS, true, page->palette->alert, end, y, 1, 0) + 8 * page->scale;
     }
     plot_metric_label(panel->series->name, page->job->lang, text, sizeof text);
-    x += plot_text_draw(&page->text, text, 13, true, panel->colour, x, y, 0, fmax(end - x, page->scale)) + 8 * page->scale;
+    x += plot_text_draw(&page->text, text, 13, true, panel->colour, x, y, 0, fmax(end - x, page->scale)) +
+         8 * page->scale;
     if (!panel->has_values || end - x < 30 * page->scale) return;
     text[0] = 0;
     if (panel->kind != PLOT_OTHER) {
@@ -104,9 +107,11 @@ static void draw_grid(struct plot_page *page, const struct plot_panel *panel) {
 
 /* The next stretch of buckets with values from *i on; false at the end. */
 static bool next_stretch(const struct plot_series *series, size_t *i, size_t *ret_from) {
-    while (*i < series->count && !has_values(&series->buckets[*i])) (*i)++;
+    while (*i < series->count && !has_values(&series->buckets[*i]))
+        (*i)++;
     *ret_from = *i;
-    while (*i < series->count && has_values(&series->buckets[*i])) (*i)++;
+    while (*i < series->count && has_values(&series->buckets[*i]))
+        (*i)++;
     return *ret_from < *i;
 }
 
@@ -134,7 +139,8 @@ static void draw_smooth(struct plot_page *page, const struct plot_panel *panel) 
     const struct plot_series *series = panel->series;
     double *smooth = calloc(series->count, sizeof *smooth);
     if (!smooth) return;
-    plot_smooth(series->buckets, series->count, plot_smooth_tau(page->first_step, page->last_step), panel->axis.log, smooth);
+    plot_smooth(series->buckets, series->count, plot_smooth_tau(page->first_step, page->last_step), panel->axis.log,
+                smooth);
     plot_page_colour(page, panel->colour);
     cairo_set_line_width(page->cairo, page->scale * 2);
     for (size_t i = 0, from; next_stretch(series, &i, &from);) {
@@ -179,7 +185,8 @@ static void draw_values(struct plot_page *page, const struct plot_panel *panel) 
     for (size_t i = 0; i < panel->ticks_count; i++) {
         double y = place_y(panel, panel->ticks[i].value);
         if (!panel->ticks[i].major || fabs(y - last) < half + 6 * page->scale) continue;
-        plot_text_draw(&page->text, panel->ticks[i].label, TICK_CSS, false, page->palette->muted, x + 4 * page->scale, y, 0, 0);
+        plot_text_draw(&page->text, panel->ticks[i].label, TICK_CSS, false, page->palette->muted, x + 4 * page->scale,
+                       y, 0, 0);
     }
     plot_page_colour(page, page->palette->back);
     cairo_arc(page->cairo, plot_page_x(page, panel->last_step), last, 4 * page->scale, 0, 2 * M_PI);

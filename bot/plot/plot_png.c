@@ -44,7 +44,8 @@ static void count_colours(struct palette *palette, const uint32_t *pixels, int w
     for (int y = 0; y < height; y++) {
         const uint32_t *row = pixels + (size_t)y * stride;
         for (int x = 0, from = 0; x < width; from = x) {
-            while (x < width && row[x] == row[from]) x++;
+            while (x < width && row[x] == row[from])
+                x++;
             count_run(palette, row[from], (uint64_t)(x - from));
         }
     }
@@ -111,7 +112,8 @@ static void write_rows(png_structp png, const struct palette *palette, const uin
                        size_t stride, uint8_t *line) {
     for (int y = 0; y < height; y++) {
         const uint32_t *row = pixels + (size_t)y * stride;
-        for (int x = 0; x < width; x++) line[x] = palette->index[cell_of(row[x])];
+        for (int x = 0; x < width; x++)
+            line[x] = palette->index[cell_of(row[x])];
         png_write_row(png, line);
     }
 }

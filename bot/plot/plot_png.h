@@ -1,6 +1,7 @@
 /*
- * plot_png.h: a cairo picture as a small PNG. Plots have few colours, so a palette of at most 256 of them makes the file
- * a quarter of a true-colour one and faster to pack; what antialiasing adds beyond that moves to its nearest colour.
+ * plot_png.h: a cairo picture as a small PNG. Plots have few colours, so a palette of at most 256 of them makes the
+ * file a quarter of a true-colour one and faster to pack; what antialiasing adds beyond that moves to its nearest
+ * colour.
  */
 #ifndef TRAINBOT_PLOT_PNG_H
 #define TRAINBOT_PLOT_PNG_H

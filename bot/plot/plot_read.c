@@ -28,7 +28,8 @@ static bool add_name(void *user, const char *name) {
 }
 
 static void release_names(struct names *names) {
-    for (size_t i = 0; i < names->count; i++) free(names->names[i]);
+    for (size_t i = 0; i < names->count; i++)
+        free(names->names[i]);
 }
 
 static int say(int error, const struct plot_job *job, char why[PLOT_WHY_MAX], const char *zh, const char *en) {
@@ -37,7 +38,8 @@ static int say(int error, const struct plot_job *job, char why[PLOT_WHY_MAX], co
 }
 
 /* 没有指标"x"。有:loss、accuracy */
-static int say_not_found(const struct names *names, const char *asked, const struct plot_job *job, char why[PLOT_WHY_MAX]) {
+static int say_not_found(const struct names *names, const char *asked, const struct plot_job *job,
+                         char why[PLOT_WHY_MAX]) {
     bool zh = job->lang == LANG_ZH;
     char *clean = plot_text_clean(asked, PLOT_NAME_MAX);
     int used = snprintf(why, PLOT_WHY_MAX, zh ? "没有指标“%s”" : "there is no metric \"%s\"", clean ? clean : "");
@@ -69,7 +71,8 @@ static int resolve(const struct plot_asked *asked, const struct names *names, co
     for (size_t i = 0; i < asked->metrics_count; i++) {
         size_t found = plot_metric_find(asked->metrics[i], all, names->count), seen = 0;
         if (found == names->count) return say_not_found(names, asked->metrics[i], job, why);
-        while (seen < count && indices[seen] != found) seen++;
+        while (seen < count && indices[seen] != found)
+            seen++;
         if (seen == count) indices[count++] = found;
     }
     *ret_count = count;
@@ -81,7 +84,8 @@ static size_t tidy(struct store_bucket *buckets, size_t count) {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
         struct store_bucket bucket = buckets[i];
-        if (kept > 0 && bucket.first_step <= buckets[kept - 1].last_step) bucket.first_step = buckets[kept - 1].last_step + 1;
+        if (kept > 0 && bucket.first_step <= buckets[kept - 1].last_step)
+            bucket.first_step = buckets[kept - 1].last_step + 1;
         if (bucket.first_step < 0 || bucket.first_step > bucket.last_step || bucket.last_step > PLOT_STEP_MAX) continue;
         if (bucket.count <= 0 || !isfinite(bucket.min) || !isfinite(bucket.max) || !isfinite(bucket.mean) ||
             !isfinite(bucket.last) || bucket.min > bucket.max) {
@@ -122,10 +126,12 @@ int plot_read(const struct plot_asked *asked, struct plot_job *job, char why[PLO
         error = resolve(asked, &names, job, indices, &count, why);
         named = error != TB_OK;
     }
-    for (size_t i = 0; error == TB_OK && i < count; i++) error = read_series(reader, asked->run, names.names[indices[i]], job);
+    for (size_t i = 0; error == TB_OK && i < count; i++)
+        error = read_series(reader, asked->run, names.names[indices[i]], job);
     if (reader) store_reader_close(reader);
     release_names(&names);
     if (error == TB_OK || named) return error;
-    if (error == TB_ENOMEM) return say(TB_ENOMEM, job, why, "内存不足,画不了图", "out of memory while reading the curve");
+    if (error == TB_ENOMEM)
+        return say(TB_ENOMEM, job, why, "内存不足,画不了图", "out of memory while reading the curve");
     return say(TB_ESTORE, job, why, "数据读不出来,画不了图", "the curve cannot be read from the database");
 }

@@ -4,9 +4,10 @@
  * A two-sided exponential average over the buckets' means: the value at bucket i is
  *     sum_j w_j x_j / sum_j w_j,   w_j = count_j * exp(-|u_j - u_i|)
  * where u is the step in units of tau; near the start of the run tau is shorter, an eighth of the steps so far, because
- * curves fall fast there and a longer average would hide it. So it does not lag behind the data as a one-sided average does, a bucket counts by the values it stands for, uneven
- * steps keep their distance, and dividing by the weights themselves is the bias correction at both ends. Two passes,
- * O(n). On a logarithmic axis the means are averaged as logarithms, which is what the eye does there.
+ * curves fall fast there and a longer average would hide it. So it does not lag behind the data as a one-sided average
+ * does, a bucket counts by the values it stands for, uneven steps keep their distance, and dividing by the weights
+ * themselves is the bias correction at both ends. Two passes, O(n). On a logarithmic axis the means are averaged as
+ * logarithms, which is what the eye does there.
  */
 #ifndef TRAINBOT_PLOT_SMOOTH_H
 #define TRAINBOT_PLOT_SMOOTH_H

@@ -1,6 +1,6 @@
 /*
- * plot_text.c: a thin layer over pangocairo. Sizes are absolute pixels (no dpi), metrics are not hinted, so that SVG and
- * PNG have the same layout. The layout keeps its font description between texts; pango caches the fonts themselves.
+ * plot_text.c: a thin layer over pangocairo. Sizes are absolute pixels (no dpi), metrics are not hinted, so that SVG
+ * and PNG have the same layout. The layout keeps its font description between texts; pango caches the fonts themselves.
  */
 #include "plot_text.h"
 

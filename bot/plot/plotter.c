@@ -19,7 +19,7 @@ struct request {
     struct plot_job job;
     plot_done *done; /* NULL once answered */
     void *user;
-    int error;       /* of the reading */
+    int error; /* of the reading */
     int tries;
     char why[PLOT_WHY_MAX];
 };
@@ -47,7 +47,8 @@ static void hand_over(struct plotter *plotter);
 
 static void request_free(struct request *request) {
     if (!request) return;
-    for (size_t i = 0; i < request->asked.metrics_count; i++) free(request->asked.metrics[i]);
+    for (size_t i = 0; i < request->asked.metrics_count; i++)
+        free(request->asked.metrics[i]);
     plot_job_release(&request->job);
     free(request);
 }
@@ -97,9 +98,12 @@ static void on_answer(void *user, const struct plot_answer *answer, const uint8_
         if (plotter->active && plotter->drawing) hand_over(plotter);
         return;
     }
-    if (answer->status == 0) finish(plotter, TB_OK, bytes, answer->size, "");
-    else if (answer->status == (uint32_t)-TB_ENOMEM) fail(plotter, TB_ENOMEM, "内存不足,画不了图", "out of memory while drawing");
-    else fail(plotter, TB_EIO, "图画不出来", "the picture cannot be drawn");
+    if (answer->status == 0)
+        finish(plotter, TB_OK, bytes, answer->size, "");
+    else if (answer->status == (uint32_t)-TB_ENOMEM)
+        fail(plotter, TB_ENOMEM, "内存不足,画不了图", "out of memory while drawing");
+    else
+        fail(plotter, TB_EIO, "图画不出来", "the picture cannot be drawn");
 }
 
 static void on_gone(void *user) {
@@ -123,7 +127,8 @@ static void on_timeout(uv_timer_t *timer) {
 static int start_helper(struct plotter *plotter) {
     if (plotter->helper) return TB_OK;
     struct plot_helper_calls calls = {plotter, on_answer, on_gone, on_released};
-    int error = plot_helper_start(plotter->loop, plotter->helper_path, plotter->limits.idle_ms, &calls, &plotter->helper);
+    int error =
+        plot_helper_start(plotter->loop, plotter->helper_path, plotter->limits.idle_ms, &calls, &plotter->helper);
     if (error != TB_ENOMEM) plotter->helpers_open++;
     return error;
 }
@@ -143,12 +148,17 @@ static void hand_over(struct plotter *plotter) {
     int error = plot_job_encode(&request->job, &bytes, &size);
     if (error == TB_OK) {
         error = start_helper(plotter);
-        if (error == TB_OK) error = plot_helper_send(plotter->helper, bytes, size);
-        else free(bytes);
+        if (error == TB_OK)
+            error = plot_helper_send(plotter->helper, bytes, size);
+        else
+            free(bytes);
     }
-    if (error == TB_ENOMEM) fail(plotter, TB_ENOMEM, "内存不足,画不了图", "out of memory while drawing");
-    else if (error != TB_OK) fail(plotter, error, "画图程序启动不了", "the plot program cannot be started");
-    else if (request->tries == 1) uv_timer_start(&plotter->timer, on_timeout, plotter->limits.timeout_ms, 0);
+    if (error == TB_ENOMEM)
+        fail(plotter, TB_ENOMEM, "内存不足,画不了图", "out of memory while drawing");
+    else if (error != TB_OK)
+        fail(plotter, error, "画图程序启动不了", "the plot program cannot be started");
+    else if (request->tries == 1)
+        uv_timer_start(&plotter->timer, on_timeout, plotter->limits.timeout_ms, 0);
 }
 
 /* ---- reading ---- */
@@ -204,8 +214,11 @@ static int copy_marks(const struct plot_request *from, struct plot_job *job) {
 
 static int copy_request(const struct plotter *plotter, const struct plot_request *from, struct request *request) {
     struct plot_job *job = &request->job;
-    *job = (struct plot_job){.width = from->width ? from->width : WIDTH_DEFAULT, .height = from->height,
-                             .dark = from->dark, .svg = from->svg, .lang = from->lang};
+    *job = (struct plot_job){.width = from->width ? from->width : WIDTH_DEFAULT,
+                             .height = from->height,
+                             .dark = from->dark,
+                             .svg = from->svg,
+                             .lang = from->lang};
     request->asked.state_dir = plotter->state_dir;
     request->asked.run = from->run;
     for (size_t i = 0; i < from->metrics_count; i++) {
@@ -223,7 +236,8 @@ static bool side_is_good(int side) {
 
 int plotter_draw(struct plotter *plotter, const struct plot_request *from, plot_done *done, void *user) {
     if (plotter->closing) return TB_EGONE;
-    if (from->metrics_count > PLOT_METRICS_MAX || !side_is_good(from->width) || !side_is_good(from->height)) return TB_ERANGE;
+    if (from->metrics_count > PLOT_METRICS_MAX || !side_is_good(from->width) || !side_is_good(from->height))
+        return TB_ERANGE;
     if (plotter->waiting >= plotter->limits.queue_max) return TB_EBUSY;
     struct request *request = calloc(1, sizeof *request);
     if (!request) return TB_ENOMEM;
@@ -234,8 +248,10 @@ int plotter_draw(struct plotter *plotter, const struct plot_request *from, plot_
         request_free(request);
         return error;
     }
-    if (plotter->last) plotter->last->next = request;
-    else plotter->first = request;
+    if (plotter->last)
+        plotter->last->next = request;
+    else
+        plotter->first = request;
     plotter->last = request;
     plotter->waiting++;
     advance(plotter);
@@ -268,7 +284,8 @@ static void on_timer_closed(uv_handle_t *handle) {
 }
 
 static void answer_closed(struct request *request) {
-    answer_request(request, TB_EGONE, NULL, 0, request->job.lang == LANG_ZH ? "trainbot 正在退出" : "trainbot is leaving");
+    answer_request(request, TB_EGONE, NULL, 0,
+                   request->job.lang == LANG_ZH ? "trainbot 正在退出" : "trainbot is leaving");
 }
 
 void plotter_close(struct plotter *plotter, void (*closed)(void *), void *user) {

@@ -6,10 +6,10 @@
  *
  * Loop thread only. The process must ignore SIGPIPE, as any libuv program that writes to pipes does.
  *
- * What plotter_draw (plotter.h) returns: TB_OK; TB_EBUSY the queue is full; TB_ERANGE a side outside 120..4096 pixels or
- * more than PLOT_METRICS_MAX metrics; TB_EGONE after plotter_close; TB_ENOMEM. What `done` gets: TB_OK; TB_ENOTFOUND no
- * such metric (`why` lists those there are); TB_ESTORE the store cannot be read; TB_ETIMEDOUT, TB_EGONE the helper took
- * too long, or failed twice, or cannot be started, or the plotter was closed; TB_ENOMEM. `why` is in the request's
+ * What plotter_draw (plotter.h) returns: TB_OK; TB_EBUSY the queue is full; TB_ERANGE a side outside 120..4096 pixels
+ * or more than PLOT_METRICS_MAX metrics; TB_EGONE after plotter_close; TB_ENOMEM. What `done` gets: TB_OK; TB_ENOTFOUND
+ * no such metric (`why` lists those there are); TB_ESTORE the store cannot be read; TB_ETIMEDOUT, TB_EGONE the helper
+ * took too long, or failed twice, or cannot be started, or the plotter was closed; TB_ENOMEM. `why` is in the request's
  * language. Only the newest 256 marks are drawn. A run without any metric gives a picture that says so.
  * Metrics are found by exact name, without regard to case, then by meaning ("acc", 准确率 find accuracy).
  * The smoothed curve is described in plot_smooth.h.

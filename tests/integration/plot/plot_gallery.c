@@ -40,7 +40,8 @@ static void main_picture(struct plot_job *job, bool dark, enum lang lang) {
     plot_sample_mark(job, 13100, lang == LANG_ZH ? "批量 128 → 256" : "bs 128 → 256");
 }
 
-static void one_series(struct plot_job *job, const char *title, const char *name, plot_sample_value *value, int64_t steps) {
+static void one_series(struct plot_job *job, const char *title, const char *name, plot_sample_value *value,
+                       int64_t steps) {
     plot_sample_job(job, title, false, LANG_ZH);
     plot_sample_add(job, name, value, steps, 1);
 }
@@ -86,9 +87,12 @@ int main(int argc, char **argv) {
     save(&job, "million");
     plot_sample_job(&job, "gan #15", true, LANG_ZH);
     const char *const names[] = {"d_loss", "g_loss", "val_acc", "lr", "samples_per_s", "grad_norm"};
-    plot_sample_value *const values[] = {plot_sample_loss, plot_sample_loss_nan, plot_sample_accuracy, plot_sample_constant, plot_sample_decades, plot_sample_huge};
-    for (size_t i = 0; i < 6; i++) plot_sample_add(&job, names[i], values[i], 40000, 5);
-    for (int i = 0; i < 25; i++) plot_sample_mark(&job, 1500 * (i + 1), "lr x0.9");
+    plot_sample_value *const values[] = {plot_sample_loss,     plot_sample_loss_nan, plot_sample_accuracy,
+                                         plot_sample_constant, plot_sample_decades,  plot_sample_huge};
+    for (size_t i = 0; i < 6; i++)
+        plot_sample_add(&job, names[i], values[i], 40000, 5);
+    for (int i = 0; i < 25; i++)
+        plot_sample_mark(&job, 1500 * (i + 1), "lr x0.9");
     save(&job, "six");
     return failures > 0;
 }

@@ -1,5 +1,6 @@
 /*
- * plot_samples.c: values come from a hash of the step, so any step can be computed alone and buckets of any width agree.
+ * plot_samples.c: values come from a hash of the step, so any step can be computed alone and buckets of any width
+ * agree.
  */
 #include "plot_samples.h"
 

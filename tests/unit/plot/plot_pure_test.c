@@ -28,12 +28,11 @@ static void log_where_it_helps(void **state) {
         enum plot_axis_kind kind;
         bool log;
     } cases[] = {
-        {0.1, 3.0, PLOT_AXIS_GENERAL, false},  /* 1.48 decades */
-        {0.1, 3.3, PLOT_AXIS_GENERAL, true},   /* 1.52 */
-        {0, 1000, PLOT_AXIS_GENERAL, false},   /* zero has no logarithm */
-        {-1, 1000, PLOT_AXIS_GENERAL, false},
-        {0.001, 1.0, PLOT_AXIS_UNIT, false},   /* accuracies stay linear */
-        {0.5, 90.0, PLOT_AXIS_UNIT, true},     /* not shares after all */
+        {0.1, 3.0, PLOT_AXIS_GENERAL, false},                                            /* 1.48 decades */
+        {0.1, 3.3, PLOT_AXIS_GENERAL, true},                                             /* 1.52 */
+        {0, 1000, PLOT_AXIS_GENERAL, false},                                             /* zero has no logarithm */
+        {-1, 1000, PLOT_AXIS_GENERAL, false},       {0.001, 1.0, PLOT_AXIS_UNIT, false}, /* accuracies stay linear */
+        {0.5, 90.0, PLOT_AXIS_UNIT, true},                                               /* not shares after all */
         {5e-324, 1.7e308, PLOT_AXIS_GENERAL, true},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -80,7 +79,8 @@ static void value_ticks(void **state) {
         struct plot_tick ticks[PLOT_TICKS_MAX];
         size_t count = plot_axis_ticks(&axis, cases[i].want, ticks);
         assert_labels(ticks, count, cases[i].labels);
-        for (size_t at = 0; at < count; at++) assert_in_range((int)(plot_axis_place(&axis, ticks[at].value) * 1000 + 1), 0, 1002);
+        for (size_t at = 0; at < count; at++)
+            assert_in_range((int)(plot_axis_place(&axis, ticks[at].value) * 1000 + 1), 0, 1002);
     }
 }
 
@@ -107,7 +107,8 @@ static void step_ticks(void **state) {
 /* Whatever the data, ticks are bounded, ascending and inside. */
 static void ticks_of_anything(void **state) {
     (void)state;
-    static const double values[] = {-1.7e308, -1e300, -5, -1e-9, -5e-324, 0, 5e-324, 1e-300, 1e-9, 0.5, 1, 1.0000001, 1e6, 1e15, 1e300, 1.7e308};
+    static const double values[] = {-1.7e308, -1e300, -5, -1e-9,     -5e-324, 0,    5e-324, 1e-300,
+                                    1e-9,     0.5,    1,  1.0000001, 1e6,     1e15, 1e300,  1.7e308};
     for (size_t a = 0; a < COUNT(values); a++) {
         for (size_t b = a; b < COUNT(values); b++) {
             struct plot_axis axis;
@@ -131,8 +132,18 @@ static void values_as_text(void **state) {
         double value;
         const char *text;
     } cases[] = {
-        {0, "0"}, {0.302114, "0.3021"}, {0.0512345, "0.05123"}, {0.00512345, "0.005123"}, {0.000031, "3.1e-5"},
-        {12.3456, "12.35"}, {1542.3, "1542"}, {15420, "15.42k"}, {-2.5, "-2.500"}, {1e300, "1e300"}, {NAN, "NaN"}, {-INFINITY, "-Inf"},
+        {0, "0"},
+        {0.302114, "0.3021"},
+        {0.0512345, "0.05123"},
+        {0.00512345, "0.005123"},
+        {0.000031, "3.1e-5"},
+        {12.3456, "12.35"},
+        {1542.3, "1542"},
+        {15420, "15.42k"},
+        {-2.5, "-2.500"},
+        {1e300, "1e300"},
+        {NAN, "NaN"},
+        {-INFINITY, "-Inf"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         char text[PLOT_LABEL_MAX];
@@ -158,21 +169,27 @@ static void smooth_constant_and_noise(void **state) {
     (void)state;
     struct store_bucket buckets[200];
     double out[200];
-    for (int i = 0; i < 200; i++) buckets[i] = bucket(i * 10 + 1, 0.5, 10);
+    for (int i = 0; i < 200; i++)
+        buckets[i] = bucket(i * 10 + 1, 0.5, 10);
     plot_smooth(buckets, 200, plot_smooth_tau(1, 1991), false, out);
-    for (int i = 0; i < 200; i++) assert_true(fabs(out[i] - 0.5) < 1e-12); /* no bias at the ends */
-    for (int i = 0; i < 200; i++) buckets[i] = bucket(i * 10 + 1, i % 2 ? 1 : 3, 10);
+    for (int i = 0; i < 200; i++)
+        assert_true(fabs(out[i] - 0.5) < 1e-12); /* no bias at the ends */
+    for (int i = 0; i < 200; i++)
+        buckets[i] = bucket(i * 10 + 1, i % 2 ? 1 : 3, 10);
     plot_smooth(buckets, 200, 200, false, out);
-    for (int i = 60; i < 200; i++) assert_true(fabs(out[i] - 2) < 0.1);
+    for (int i = 60; i < 200; i++)
+        assert_true(fabs(out[i] - 2) < 0.1);
     plot_smooth(buckets, 200, 200, true, out);
-    for (int i = 60; i < 200; i++) assert_true(fabs(out[i] - sqrt(3)) < 0.1); /* the geometric mean */
+    for (int i = 60; i < 200; i++)
+        assert_true(fabs(out[i] - sqrt(3)) < 0.1); /* the geometric mean */
 }
 
 static void smooth_does_not_lag(void **state) {
     (void)state;
     struct store_bucket buckets[400];
     double out[400];
-    for (int i = 0; i < 400; i++) buckets[i] = bucket(i + 1, i < 200 ? 0 : 1, 1);
+    for (int i = 0; i < 400; i++)
+        buckets[i] = bucket(i + 1, i < 200 ? 0 : 1, 1);
     plot_smooth(buckets, 400, 8, false, out);
     assert_true(fabs((out[199] + out[200]) / 2 - 0.5) < 0.01); /* the jump stays where it is */
     assert_true(out[150] < 0.01 && out[250] > 0.99);
@@ -201,10 +218,18 @@ static void names(void **state) {
         enum plot_kind kind;
         const char *zh;
     } cases[] = {
-        {"loss", PLOT_LOSS, "损失"},          {"val_loss", PLOT_LOSS, "验证损失"},   {"Accuracy", PLOT_ACCURACY, "准确率"},
-        {"acc", PLOT_ACCURACY, "准确率"},     {"val_acc", PLOT_ACCURACY, "验证准确率"}, {"test/acc", PLOT_ACCURACY, "测试准确率"},
-        {"lr", PLOT_OTHER, "学习率"},         {"d_loss", PLOT_LOSS, "d_loss"},       {"accumulated", PLOT_OTHER, "accumulated"},
-        {"glossary", PLOT_OTHER, "glossary"}, {"", PLOT_OTHER, ""},                  {"___", PLOT_OTHER, "___"},
+        {"loss", PLOT_LOSS, "损失"},
+        {"val_loss", PLOT_LOSS, "验证损失"},
+        {"Accuracy", PLOT_ACCURACY, "准确率"},
+        {"acc", PLOT_ACCURACY, "准确率"},
+        {"val_acc", PLOT_ACCURACY, "验证准确率"},
+        {"test/acc", PLOT_ACCURACY, "测试准确率"},
+        {"lr", PLOT_OTHER, "学习率"},
+        {"d_loss", PLOT_LOSS, "d_loss"},
+        {"accumulated", PLOT_OTHER, "accumulated"},
+        {"glossary", PLOT_OTHER, "glossary"},
+        {"", PLOT_OTHER, ""},
+        {"___", PLOT_OTHER, "___"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         char label[64];
@@ -324,8 +349,10 @@ static void format_damaged(void **state) {
         uint8_t kept = bytes[i];
         for (size_t other = 0; other < COUNT(others); other++) {
             bytes[i] = others[other];
-            if (plot_job_decode(bytes + PLOT_REQUEST_HEAD, size - PLOT_REQUEST_HEAD, &back) == TB_OK) plot_job_release(&back);
-            else refused++;
+            if (plot_job_decode(bytes + PLOT_REQUEST_HEAD, size - PLOT_REQUEST_HEAD, &back) == TB_OK)
+                plot_job_release(&back);
+            else
+                refused++;
         }
         bytes[i] = kept;
     }
@@ -343,9 +370,9 @@ static void format_refuses(void **state) {
     uint8_t *bytes = NULL;
     size_t size = 0;
     static const struct store_bucket bad[] = {
-        {10, 1, 0, 1, 0.5, 1, 5, 0},       {1, 10, INFINITY, INFINITY, INFINITY, INFINITY, 5, 0},
-        {1, 10, 2, 1, 1.5, 1, 5, 0},       {-1, 10, 0, 1, 0.5, 1, 5, 0},
-        {1, 10, 0, 1, 0.5, 1, -5, 0},      {1, PLOT_STEP_MAX + 1, 0, 1, 0.5, 1, 5, 0},
+        {10, 1, 0, 1, 0.5, 1, 5, 0},  {1, 10, INFINITY, INFINITY, INFINITY, INFINITY, 5, 0},
+        {1, 10, 2, 1, 1.5, 1, 5, 0},  {-1, 10, 0, 1, 0.5, 1, 5, 0},
+        {1, 10, 0, 1, 0.5, 1, -5, 0}, {1, PLOT_STEP_MAX + 1, 0, 1, 0.5, 1, 5, 0},
         {1, 10, 0, 1, NAN, 1, 5, 0},
     };
     for (size_t i = 0; i < COUNT(bad); i++) {
@@ -387,8 +414,11 @@ static void clean_texts(void **state) {
         size_t max;
         const char *clean;
     } cases[] = {
-        {"plain", 10, "plain"}, {"准确率", 7, "准确"}, {"a\nb\tc", 10, "a b c"}, {"\xff\xfe", 10, "??"}, {"\xc0\x80x", 10, "??x"},
-        {"\xed\xa0\x80", 10, "???"}, {"\xe5\x87", 10, "??"}, {"\xf4\x90\x80\x80", 10, "????"}, {NULL, 10, ""}, {"\xc2\x85", 10, "??"},
+        {"plain", 10, "plain"},   {"准确率", 7, "准确"},
+        {"a\nb\tc", 10, "a b c"}, {"\xff\xfe", 10, "??"},
+        {"\xc0\x80x", 10, "??x"}, {"\xed\xa0\x80", 10, "???"},
+        {"\xe5\x87", 10, "??"},   {"\xf4\x90\x80\x80", 10, "????"},
+        {NULL, 10, ""},           {"\xc2\x85", 10, "??"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         char *clean = plot_text_clean(cases[i].text, cases[i].max);
@@ -420,19 +450,31 @@ static void sparklines(void **state) {
     assert_int_equal(sparkline(rise, 8, 8, small, sizeof small), 2);
     assert_string_equal(small, "▁▂");
     double many[1000];
-    for (int i = 0; i < 1000; i++) many[i] = i;
+    for (int i = 0; i < 1000; i++)
+        many[i] = i;
     assert_int_equal(sparkline(many, 1000, 500, text, sizeof text), SPARKLINE_WIDTH_MAX);
     assert_int_equal(strlen(text), SPARKLINE_WIDTH_MAX * 3);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(log_where_it_helps), cmocka_unit_test(value_ticks), cmocka_unit_test(step_ticks),
-        cmocka_unit_test(ticks_of_anything), cmocka_unit_test(values_as_text),
-        cmocka_unit_test(smooth_constant_and_noise), cmocka_unit_test(smooth_does_not_lag), cmocka_unit_test(smooth_weights_and_holes),
-        cmocka_unit_test(names), cmocka_unit_test(default_metrics), cmocka_unit_test(find_metric),
-        cmocka_unit_test(format_round_trip), cmocka_unit_test(format_truncated), cmocka_unit_test(format_damaged),
-        cmocka_unit_test(format_refuses), cmocka_unit_test(answers), cmocka_unit_test(clean_texts),
+        cmocka_unit_test(log_where_it_helps),
+        cmocka_unit_test(value_ticks),
+        cmocka_unit_test(step_ticks),
+        cmocka_unit_test(ticks_of_anything),
+        cmocka_unit_test(values_as_text),
+        cmocka_unit_test(smooth_constant_and_noise),
+        cmocka_unit_test(smooth_does_not_lag),
+        cmocka_unit_test(smooth_weights_and_holes),
+        cmocka_unit_test(names),
+        cmocka_unit_test(default_metrics),
+        cmocka_unit_test(find_metric),
+        cmocka_unit_test(format_round_trip),
+        cmocka_unit_test(format_truncated),
+        cmocka_unit_test(format_damaged),
+        cmocka_unit_test(format_refuses),
+        cmocka_unit_test(answers),
+        cmocka_unit_test(clean_texts),
         cmocka_unit_test(sparklines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
