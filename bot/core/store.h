@@ -31,8 +31,8 @@ void store_rollback(struct store *store);
 MUST_USE int store_reader_open(const char *state_dir, struct store_reader **ret_reader);
 void store_reader_close(struct store_reader *reader);
 /* True when the write-ahead log has grown so far that it is time to fold it back into the file. That waits for the disk
- * (fsync), so it is meant for libuv's pool: call store_reader_checkpoint there, one at a time. When nobody does, the
- * store does it within a commit once the log is 16 MiB long. */
+ * (fsync), so it is meant for libuv's pool: call store_reader_checkpoint there (TB_OK as well while another is at it).
+ * When nobody does, the store does it within a commit once the log is 16 MiB long. */
 bool store_wants_checkpoint(const struct store *store);
 MUST_USE int store_reader_checkpoint(struct store_reader *reader);
 

@@ -190,5 +190,6 @@ void store_reader_close(struct store_reader *reader) {
 
 int store_reader_checkpoint(struct store_reader *reader) {
     int rc = sqlite3_wal_checkpoint_v2(reader->db.handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    if (rc == SQLITE_BUSY) return TB_OK; /* somebody else is at it */
     return db_error(&reader->db, rc);
 }

@@ -94,11 +94,11 @@ static void test_readers(void **state) {
         }
     }
     atomic_store(&shared.done, true);
-    for (int i = 0; i < READERS; i++) {
-        void *wrong = NULL;
-        pthread_join(threads[i], &wrong);
-        if (wrong) fail_msg("reader %d: %s", i, (const char *)wrong);
-    }
+    void *wrong[READERS] = {NULL};
+    for (int i = 0; i < READERS; i++)
+        pthread_join(threads[i], &wrong[i]);
+    for (int i = 0; i < READERS; i++)
+        if (wrong[i]) fail_msg("reader %d: %s", i, (const char *)wrong[i]);
 }
 
 int main(void) {
