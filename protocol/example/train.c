@@ -13,11 +13,11 @@ static int show(void *user, const char *args, struct tb_reply *reply) {
 
 int main(void) {
     const struct tb_param params[] = {
-        {.name = "lr", .type = TB_FLOAT, .value = 0.01, .min = 0, .max = 1, .min_open = true, .live = true, .help = "learning rate"},
+        {.name = "lr", .type = TB_FLOAT, .value = 0.01, .max = 1, .min_open = true, .live = true, .help = "step size"},
         {.name = "steps", .type = TB_INT, .value = 2000, .min = 1, .max = 1e6, .help = "how many steps"}};
     const struct tb_command commands[] = {{.name = "weight", .help = "what was learned", .call = show}};
-    const struct tb_options options = {.name = "parabola", .params = params, .params_count = 2,
-                                       .commands = commands, .commands_count = 1};
+    const struct tb_options options = {
+        .name = "parabola", .params = params, .params_count = 2, .commands = commands, .commands_count = 1};
     struct tb_run *run = tb_open(&options);
     tb_wait_welcome(run, 200); /* values that the person gave with "start" hold from here */
     tb_plan(run, 0, tb_int(run, "steps"), 1);
