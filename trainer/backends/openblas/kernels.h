@@ -71,6 +71,9 @@ struct kernels {
     /* Columns first..last of (n, width). */
     void (*activation_backward)(int64_t n, int64_t width, int64_t first, int64_t last, enum activation kind,
                                 const float *y, float *dy, float *dbias);
+    /* out (n, width) = dy where ReLU (if there is one) let y through, else 0; sums (width) += its columns, unless NULL.
+     */
+    void (*mask)(int64_t n, int64_t width, bool relu, const float *y, const float *dy, float *out, float *sums);
     void (*dropout)(int64_t first, int64_t last, uint32_t below, float factor, uint64_t key, const float *from,
                     float *to);
     void (*adam)(int64_t count, const struct adam_job *job, float *w, const float *g, float *m, float *v);

@@ -2,6 +2,7 @@
  * kernels_set.c: element-wise kernels, and the table of one instruction set. Plain loops that the compiler vectorises.
  */
 #include <math.h>
+#include <string.h>
 
 #include "kernels_vector.h"
 #include "random.h"
@@ -61,6 +62,22 @@ static void activation_backward(int64_t n, int64_t width, int64_t first, int64_t
     }
 }
 
+static void mask_gradient(int64_t n, int64_t width, bool relu, const float *restrict y, const float *restrict dy,
+                          float *restrict out, float *restrict sums) {
+    for (int64_t row = 0; row < n; row++, y += width, dy += width, out += width) {
+        if (relu) {
+            for (int64_t i = 0; i < width; i++) {
+                out[i] = y[i] <= 0 ? 0.0f : dy[i];
+            }
+        } else {
+            memcpy(out, dy, (size_t)width * sizeof *out);
+        }
+        for (int64_t i = 0; i < width && sums != NULL; i++) {
+            sums[i] += out[i];
+        }
+    }
+}
+
 static void dropout(int64_t first, int64_t last, uint32_t below, float factor, uint64_t key, const float *from,
                     float *to) {
     for (int64_t i = first; i < last; i++) {
@@ -102,6 +119,7 @@ const struct kernels SET(kernels) = {
     .scale = scale,
     .bias_activation = bias_activation,
     .activation_backward = activation_backward,
+    .mask = mask_gradient,
     .dropout = dropout,
     .adam = adam,
     .sgd = sgd,
