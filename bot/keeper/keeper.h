@@ -25,6 +25,7 @@
 
 #define KEEPER_CONTROL_FD 3
 #define KEEPER_CLIENTS_MAX 8
+#define KEEPER_GUARD_FD 200 /* in the trainer: the read end of its own output pipe, see keeper_child.c */
 #define KEEPER_READ_BYTES (64 * 1024)
 
 struct keeper_options {

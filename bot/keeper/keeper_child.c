@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #define PIPE_BYTES (1 << 20)
-#define GUARD_FD 200
 
 struct failure {
     int error;
@@ -53,7 +52,7 @@ static void child_main(struct keeper *k, const struct keeper_options *options, i
     struct failure failure = {0};
     setpgid(0, 0);
     umask(k->umask_before);
-    if (fcntl(k->pipe_read, F_DUPFD, GUARD_FD) < 0 && fcntl(k->pipe_read, F_DUPFD, 3) < 0) errno = 0;
+    dup2(k->pipe_read, KEEPER_GUARD_FD); /* without CLOEXEC */
     dup2(k->pipe_write, STDOUT_FILENO);
     dup2(k->pipe_write, STDERR_FILENO);
     child_reset(options);

@@ -131,15 +131,19 @@ static int claim_run(struct keeper *k) {
 
 /* What a bot needs to know about the trainer when no keeper answers any more. */
 static void write_state(const struct keeper *k) {
-    char boot[64] = "", text[256];
+    char boot[64] = "", text[384];
+    struct stat st = {0};
+    fstat(k->pipe_read, &st);
     int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {
         ssize_t size = read(fd, boot, sizeof boot - 1);
         boot[size > 0 ? strcspn(boot, "\n") : 0] = '\0';
         close(fd);
     }
-    int n = snprintf(text, sizeof text, RECORD_FIRST_LINE "\nkeeper %d\npid %d\nstart %" PRId64 "\nboot %s\nend\n",
-                     (int)getpid(), (int)k->pid, k->start_ticks, boot);
+    int n =
+        snprintf(text, sizeof text,
+                 RECORD_FIRST_LINE "\nkeeper %d\npid %d\nstart %" PRId64 "\nguard %d\npipe %" PRIu64 "\nboot %s\nend\n",
+                 (int)getpid(), (int)k->pid, k->start_ticks, KEEPER_GUARD_FD, (uint64_t)st.st_ino, boot);
     if (pwrite(k->lock_fd, text, (size_t)n, 0) < n) return; /* a full disk: such a bot will say lost, which is true */
 }
 
