@@ -121,6 +121,14 @@ static void limit(void) {
     signal(SIGXFSZ, SIG_IGN);
 }
 
+#if TRAINBOT_CLANG_SANITIZED || defined(__SANITIZE_ADDRESS__)
+/* Fontconfig's caches live as long as the process and are not ours to free. */
+const char *__lsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void) {
+    return "leak:libfontconfig\n";
+}
+#endif
+
 int main(int argc, char **argv) {
     long idle_ms = IDLE_MS;
     if (argc == 3 && strcmp(argv[1], "--idle-ms") == 0) {

@@ -115,23 +115,51 @@ static bool next_stretch(const struct plot_series *series, size_t *i, size_t *re
     return *ret_from < *i;
 }
 
+/* A line along the maxima and back along the minima, filled: for buckets further apart than a pixel. */
+static void draw_band(struct plot_page *page, const struct plot_panel *panel, size_t from, size_t to) {
+    const struct store_bucket *buckets = panel->series->buckets;
+    bool band = false;
+    for (size_t at = from; at < to; at++) {
+        cairo_line_to(page->cairo, plot_page_x(page, middle(&buckets[at])), place_y(panel, buckets[at].max));
+        band = band || buckets[at].max > buckets[at].min;
+    }
+    for (size_t at = to; band && at-- > from;)
+        cairo_line_to(page->cairo, plot_page_x(page, middle(&buckets[at])), place_y(panel, buckets[at].min));
+    if (band) {
+        cairo_close_path(page->cairo);
+        cairo_fill_preserve(page->cairo);
+    }
+    cairo_stroke(page->cairo);
+}
+
+/* A bar of whole pixels per bucket: for about one bucket a pixel, where it looks the same and takes a tenth of the
+ * time. */
+static void draw_bars(struct plot_page *page, const struct plot_panel *panel, size_t from, size_t to) {
+    const struct store_bucket *buckets = panel->series->buckets;
+    double end = from < to ? floor(plot_page_x(page, middle(&buckets[from]))) : 0;
+    for (size_t at = from; at < to; at++) {
+        double start = end, next = at + 1 < to ? middle(&buckets[at + 1]) : middle(&buckets[at]);
+        end = fmax(floor(plot_page_x(page, next)), start + (at + 1 == to));
+        double top = floor(place_y(panel, buckets[at].max)), bottom = ceil(place_y(panel, buckets[at].min));
+        cairo_rectangle(page->cairo, start, top, fmax(end - start, 1), fmax(bottom - top, 1));
+    }
+    cairo_fill(page->cairo);
+}
+
 static void draw_raw(struct plot_page *page, const struct plot_panel *panel) {
     const struct store_bucket *buckets = panel->series->buckets;
     plot_page_colour(page, plot_colour_mix(page->palette->back, panel->colour, page->palette->raw_share));
     cairo_set_line_width(page->cairo, page->scale * 0.75);
     for (size_t i = 0, from; next_stretch(panel->series, &i, &from);) {
-        bool band = false;
-        for (size_t at = from; at < i; at++) {
-            cairo_line_to(page->cairo, plot_page_x(page, middle(&buckets[at])), place_y(panel, buckets[at].max));
-            band = band || buckets[at].max > buckets[at].min;
-        }
-        for (size_t at = i; band && at-- > from;)
-            cairo_line_to(page->cairo, plot_page_x(page, middle(&buckets[at])), place_y(panel, buckets[at].min));
-        if (band) {
-            cairo_close_path(page->cairo);
-            cairo_fill_preserve(page->cairo);
-        }
-        cairo_stroke(page->cairo);
+        double pixels = plot_page_x(page, middle(&buckets[i - 1])) - plot_page_x(page, middle(&buckets[from]));
+        int64_t values = 0;
+        for (size_t at = from; at < i; at++)
+            values += buckets[at].count;
+        bool dense = pixels < 1.6 * (double)(i - from) && values >= 4 * (int64_t)(i - from);
+        if (dense && !page->job->svg)
+            draw_bars(page, panel, from, i);
+        else
+            draw_band(page, panel, from, i);
     }
 }
 

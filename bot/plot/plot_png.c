@@ -136,7 +136,7 @@ int plot_png_write(const uint32_t *pixels, int width, int height, size_t stride,
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_set_PLTE(png, info, palette->colours, (int)palette->colours_count);
     png_set_filter(png, 0, PNG_FILTER_NONE);
-    png_set_compression_level(png, 5);
+    png_set_compression_level(png, 2);
     png_write_info(png, info);
     write_rows(png, palette, pixels, width, height, stride, line);
     png_write_end(png, NULL);
