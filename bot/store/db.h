@@ -49,6 +49,7 @@ struct store {
     int64_t rev;   /* highest given; -1 not read yet */
     int closes;    /* chunks closed in this turn */
     int log_pages; /* of the write-ahead log after the last commit */
+    int log_limit; /* length at which the commit folds it back */
     struct cached_run *runs[CACHE_BUCKETS];
     size_t runs_count;
     struct bytes scratch; /* of the append that is under way */

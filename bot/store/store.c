@@ -50,6 +50,17 @@ static int file_make(const char *path, char *why, size_t why_size) {
     return error == EACCES || error == EPERM || error == EROFS ? TB_EACCESS : TB_EIO;
 }
 
+/* SQLite keeps its old journal where shared memory cannot be mapped, and says so only when asked. */
+static bool is_log_ahead(sqlite3 *handle) {
+    sqlite3_stmt *statement = NULL;
+    bool is_wal = false;
+    if (sqlite3_prepare_v2(handle, "PRAGMA journal_mode", -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
+        is_wal = strcmp(column_string(statement, 0), "wal") == 0;
+    sqlite3_finalize(statement);
+    return is_wal;
+}
+
 static int file_open(struct db *db, const char *path, char *why, size_t why_size) {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     int rc = sqlite3_open_v2(path, &db->handle, flags, NULL);
@@ -58,6 +69,10 @@ static int file_open(struct db *db, const char *path, char *why, size_t why_size
         rc = sqlite3_exec(db->handle, writer_settings, NULL, NULL, NULL);
     }
     int r = db->handle ? db_error(db, rc) : TB_ENOMEM;
+    if (r >= 0 && !is_log_ahead(db->handle)) {
+        snprintf(why, why_size, "%s: this file system cannot hold a write-ahead log (is it a network drive?)", path);
+        return TB_EIO;
+    }
     if (r == TB_EINVAL)
         snprintf(why, why_size, "%s is damaged or not a database: %s", path, sqlite3_errmsg(db->handle));
     else if (r < 0)
@@ -69,7 +84,10 @@ static int file_open(struct db *db, const char *path, char *why, size_t why_size
 static int log_grew(void *user, sqlite3 *handle, const char *name, int pages) {
     struct store *store = user;
     store->log_pages = pages;
-    if (pages >= LOG_PAGES_MAX) sqlite3_wal_checkpoint_v2(handle, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    if (pages < LOG_PAGES_MAX) store->log_limit = LOG_PAGES_MAX;
+    if (pages < store->log_limit) return SQLITE_OK;
+    sqlite3_wal_checkpoint_v2(handle, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    store->log_limit = pages + LOG_PAGES_MAX / 4; /* a reader that keeps the log from ending costs no fsync a commit */
     return SQLITE_OK;
 }
 

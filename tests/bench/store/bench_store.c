@@ -1,12 +1,14 @@
 /*
  * bench_store.c: what the store takes in and gives out: prints `name value unit` lines.
  *
- * One thread. "durable" figures include a commit every turn; "wire" figures begin with the bytes of the frames. The
- * database lies in a folder of its own under TMPDIR (or the first argument) and is removed.
+ * One thread; where a name says pool, a second one folds the log back. "durable" figures include a commit every turn;
+ * "wire" figures begin with the bytes of the frames. The database lies in a folder of its own under TMPDIR (or the
+ * first argument) and is removed.
  */
 #include "store.h"
 #include <dirent.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,45 +160,106 @@ static void bench_wire(size_t rows, size_t cols_count, int lines_count, int repe
     free(frame);
 }
 
-/* Many trainers, each a metrics row and a progress row a turn; what of a core that takes at 100 turns a second. */
-static void bench_trainers(int trainers, int turns) {
+/* ---- many trainers ---- */
+
+/* Folds the log back when asked to, as the pool of the bot does. */
+static struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    bool asked, ending;
+} folder = {.mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+
+static void *folder_main(void *user) {
+    struct store_reader *reader;
+    (void)user;
+    must(store_reader_open(dir, &reader), "reader");
+    pthread_mutex_lock(&folder.mutex);
+    while (!folder.ending) {
+        if (!folder.asked) {
+            pthread_cond_wait(&folder.wake, &folder.mutex);
+            continue;
+        }
+        pthread_mutex_unlock(&folder.mutex);
+        must(store_reader_checkpoint(reader), "checkpoint");
+        pthread_mutex_lock(&folder.mutex);
+        folder.asked = false;
+    }
+    pthread_mutex_unlock(&folder.mutex);
+    store_reader_close(reader);
+    return NULL;
+}
+
+static void folder_ask(bool end) {
+    pthread_mutex_lock(&folder.mutex);
+    folder.asked = true;
+    folder.ending = end;
+    pthread_cond_signal(&folder.wake);
+    pthread_mutex_unlock(&folder.mutex);
+}
+
+static int double_compare(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* A metrics row, a progress row and the run's own row of each trainer, then a commit. */
+static void trainers_turn(struct frame *frame, const int64_t *runs, int trainers, int turn) {
+    for (int i = 0; i < trainers; i++) {
+        frame_fill(frame, turn, 1, 4);
+        must(store_rows_append(store, runs[i], false, &frame->rows), "append");
+        frame_fill(frame, turn, 1, 2);
+        must(store_rows_append(store, runs[i], true, &frame->rows), "append");
+        struct run_record record = {.id = runs[i],
+                                    .instance = "0123456789abcdef0123456789abcdef",
+                                    .name = "bench",
+                                    .trainer = "",
+                                    .state = "running",
+                                    .step = turn,
+                                    .host = "host",
+                                    .checkpoint = "",
+                                    .started_by = "",
+                                    .hello = "{}",
+                                    .params = "{\"lr\":0.001}",
+                                    .metrics = "{\"loss\":0.41}",
+                                    .extra = "{}"};
+        must(store_run_update(store, &record), "update");
+    }
+    must(store_commit(store), "commit");
+}
+
+/* pause_ms: between turns, as a loop that waits for its trainers. */
+static void bench_trainers(int trainers, int turns, int pause_ms, bool pool) {
     struct frame *frame = calloc(1, sizeof *frame);
     int64_t *runs = calloc((size_t)trainers, sizeof *runs);
+    double *took = calloc((size_t)turns, sizeof *took), sum = 0;
     for (int i = 0; i < trainers; i++)
         runs[i] = run_make();
     must(store_commit(store), "commit");
-    double begin = now_s(), cpu = cpu_s(), worst = 0;
-    for (int turn = 1; turn <= turns; turn++) {
+    pthread_t thread;
+    folder.ending = folder.asked = false;
+    if (pool && pthread_create(&thread, NULL, folder_main, NULL) != 0) exit(1);
+    double cpu = cpu_s();
+    for (int turn = 0; turn < turns; turn++) {
         double start = now_s();
-        for (int i = 0; i < trainers; i++) {
-            frame_fill(frame, turn, 1, 4);
-            must(store_rows_append(store, runs[i], false, &frame->rows), "append");
-            frame_fill(frame, turn, 1, 2);
-            must(store_rows_append(store, runs[i], true, &frame->rows), "append");
-            struct run_record record = {.id = runs[i],
-                                        .instance = "0123456789abcdef0123456789abcdef",
-                                        .name = "bench",
-                                        .trainer = "",
-                                        .state = "running",
-                                        .step = turn,
-                                        .host = "host",
-                                        .checkpoint = "",
-                                        .started_by = "",
-                                        .hello = "{}",
-                                        .params = "{\"lr\":0.001}",
-                                        .metrics = "{\"loss\":0.41}",
-                                        .extra = "{}"};
-            must(store_run_update(store, &record), "update");
-        }
-        must(store_commit(store), "commit");
-        if (now_s() - start > worst) worst = now_s() - start;
+        trainers_turn(frame, runs, trainers, turn + 1);
+        if (pool && store_wants_checkpoint(store)) folder_ask(false);
+        sum += took[turn] = now_s() - start;
+        struct timespec pause = {0, pause_ms * 1000000L};
+        if (pause_ms) nanosleep(&pause, NULL);
     }
-    double took = now_s() - begin;
     cpu = cpu_s() - cpu;
-    printf("store_%d_trainers_turn %.3f ms\n", trainers, took / turns * 1e3);
-    printf("store_%d_trainers_turn_cpu %.3f ms\n", trainers, cpu / turns * 1e3);
-    printf("store_%d_trainers_turn_worst %.2f ms\n", trainers, worst * 1e3);
-    printf("store_%d_trainers_rows %.0f rows/s\n", trainers, (double)trainers * turns * 2 / took);
+    if (pool) {
+        folder_ask(true);
+        pthread_join(thread, NULL);
+    }
+    qsort(took, (size_t)turns, sizeof *took, double_compare);
+    const char *how = pool ? "pool" : "alone";
+    printf("store_%d_trainers_%s_turn_p50 %.2f ms\n", trainers, how, took[turns / 2] * 1e3);
+    printf("store_%d_trainers_%s_turn_p99 %.2f ms\n", trainers, how, took[turns * 99 / 100] * 1e3);
+    printf("store_%d_trainers_%s_turn_worst %.2f ms\n", trainers, how, took[turns - 1] * 1e3);
+    printf("store_%d_trainers_%s_turn_cpu %.2f ms\n", trainers, how, cpu / turns * 1e3);
+    printf("store_%d_trainers_%s_rows %.0f rows/s\n", trainers, how, (double)trainers * turns * 2 / sum);
+    free(took);
     free(runs);
     free(frame);
 }
@@ -289,8 +352,9 @@ int main(int argc, char **argv) {
     bench_append("1x4", 1, 4, 200000, 100);
     bench_append("1x4_commit_each", 1, 4, 50000, 1);
     bench_wire(250, 4, 40, 25);
-    bench_trainers(100, 1000);
-    bench_trainers(1000, 100);
+    bench_trainers(100, 400, 8, false);
+    bench_trainers(100, 400, 8, true);
+    bench_trainers(1000, 60, 100, true);
     bench_long_run(1000000);
     reopen();
     printf("store_rss %ld KiB\n", rss_kib());
