@@ -51,10 +51,8 @@ static int log_level(const char *name) {
     return -1;
 }
 
-static int usage(const char *format, const char *word) {
-    fprintf(stderr, "trainbot: ");
-    fprintf(stderr, format, word);
-    fprintf(stderr, "; trainbot --help shows what there is\n");
+static int usage(const char *word, const char *why) {
+    fprintf(stderr, "trainbot: %s: %s; trainbot --help shows what there is\n", word, why);
     return -1;
 }
 
@@ -72,21 +70,21 @@ static int take_option(struct app_options *options, int argc, char **argv, int *
     if (strcmp(word, "--lan") == 0) {
         options->lan = true;
     } else if ((value = option_value("--config", argc, argv, at))) {
-        if (!value[0]) return usage("%s needs a file", "--config");
+        if (!value[0]) return usage(word, "needs a file");
         options->config_path = value;
     } else if ((value = option_value("--set", argc, argv, at))) {
-        if (!value[0]) return usage("%s needs SECTION.KEY=VALUE", "--set");
+        if (!value[0]) return usage(word, "needs SECTION.KEY=VALUE");
         options->sets[options->sets_count++] = (char *)(uintptr_t)value;
     } else if ((value = option_value("--log-level", argc, argv, at))) {
         options->log_level = log_level(value);
-        if (options->log_level < 0) return usage("--log-level \"%s\": error, warning, info or debug", value);
+        if (options->log_level < 0) return usage(word, "error, warning, info or debug");
     } else if ((value = option_value("--timeout", argc, argv, at))) {
         char *end = NULL;
         options->timeout_s = strtoll(value, &end, 10);
         if (end == value || *end || options->timeout_s < 1 || options->timeout_s > 86400)
-            return usage("--timeout \"%s\": seconds from 1 to 86400", value);
+            return usage(word, "seconds, from 1 to 86400");
     } else {
-        return usage("no option \"%s\"", word);
+        return usage(word, "there is no such option");
     }
     return 0;
 }
@@ -102,7 +100,7 @@ static int parse(struct app_options *options, int argc, char **argv) {
         } else if (!options->verb) {
             options->verb = argv[i];
             verb = verb_named(argv[i]);
-            if (!verb) return usage("no verb \"%s\"", argv[i]);
+            if (!verb) return usage(argv[i], "there is no such verb");
         } else {
             options->words[options->words_count++] = argv[i];
             text = text || verb->takes_text;
