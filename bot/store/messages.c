@@ -17,6 +17,10 @@ static int rev_next(struct store *store, int64_t *ret_rev) {
     return TB_OK;
 }
 
+int64_t store_last_rev(const struct store *store) {
+    return store->rev > 0 ? store->rev : 0;
+}
+
 static int insert(struct store *store, enum statement id, const struct message_record *m, int64_t *ret_id) {
     int64_t rev = 0, changes = 0;
     int r = rev_next(store, &rev);
