@@ -3,7 +3,7 @@
  * there are none goes to stderr.
  */
 #include "app.h"
-#include "control_codec.h"
+#include "console_codec.h"
 #include "text.h"
 #include <errno.h>
 #include <poll.h>

@@ -37,7 +37,7 @@ struct serve {
     struct store *store;
     struct launcher *launcher;
     struct plotter *plotter;
-    struct link *link;
+    struct trainer_link *link;
     struct bot *bot;
     struct channel *web;
     enum phase phase;
@@ -134,7 +134,7 @@ static void close_parts(struct serve *serve) {
     bot_turn_end(serve->bot);
     serve->phase = CLOSING_PARTS;
     serve->to_close = 3;
-    link_close(serve->link, part_closed, serve);
+    trainer_link_close(serve->link, part_closed, serve);
     if (serve->launcher) launcher_close(serve->launcher, part_closed, serve);
     else part_closed(serve);
     plotter_close(serve->plotter, part_closed, serve);
@@ -279,7 +279,7 @@ static int start_parts(struct serve *serve) {
     char why[512];
     if (bot_load(serve->bot, why, sizeof why) < 0) return fail("", why);
     char *path = text_print("%s/trainer.sock", serve->config->settings.state_dir);
-    int status = path ? link_create(&serve->loop, serve->bot, path, &serve->link, why, sizeof why) : TB_ENOMEM;
+    int status = path ? trainer_link_create(&serve->loop, serve->bot, path, &serve->link, why, sizeof why) : TB_ENOMEM;
     free(path);
     if (status < 0) return fail("", why);
     for (struct channel *channel = serve->bot->channels; channel; channel = channel->next)

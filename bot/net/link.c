@@ -18,18 +18,18 @@
 struct peer {
     struct trainer_conn conn; /* first: core knows only this */
     uv_pipe_t pipe;
-    struct link *link;
+    struct trainer_link *link;
     struct wire_reader reader;
     unsigned bad_lines;
     bool closing;
     struct peer *next, **at;
 };
 
-struct link {
+struct trainer_link {
     uv_pipe_t listener;
     struct bot *bot;
     struct peer *peers;
-    struct link_counts counts;
+    struct trainer_link_counts counts;
     char *path;
     bool closing;
     void (*closed)(void *user);
@@ -43,7 +43,7 @@ struct pending_write {
     char bytes[];
 };
 
-static void finish_close(struct link *link) {
+static void finish_close(struct trainer_link *link) {
     if (!link->closing || link->peers || !uv_is_closing((uv_handle_t *)&link->listener) || link->listener.data) return;
     void (*closed)(void *) = link->closed;
     void *user = link->closed_user;
@@ -55,7 +55,7 @@ static void finish_close(struct link *link) {
 
 static void peer_closed(uv_handle_t *handle) {
     struct peer *peer = handle->data;
-    struct link *link = peer->link;
+    struct trainer_link *link = peer->link;
     *peer->at = peer->next;
     if (peer->next) peer->next->at = peer->at;
     link->counts.trainers--;
@@ -131,7 +131,7 @@ static void refuse(struct peer *peer, const char *code, const char *why) {
 
 static bool on_line(void *user, const char *line, size_t size) {
     struct peer *peer = user;
-    struct link *link = peer->link;
+    struct trainer_link *link = peer->link;
     struct wire_frame frame;
     struct wire_fault fault;
     link->counts.lines++;
@@ -164,7 +164,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf) {
     if (count > 0 && wire_reader_feed(&peer->reader, buf->base, (size_t)count, on_line, peer) < 0) peer_close(peer);
 }
 
-static bool allowed(const struct link *link, uv_pipe_t *pipe) {
+static bool allowed(const struct trainer_link *link, uv_pipe_t *pipe) {
     struct ucred peer;
     socklen_t size = sizeof peer;
     uv_os_fd_t fd;
@@ -178,7 +178,7 @@ static bool allowed(const struct link *link, uv_pipe_t *pipe) {
 }
 
 static void on_connection(uv_stream_t *listener, int status) {
-    struct link *link = (struct link *)((char *)listener - offsetof(struct link, listener));
+    struct trainer_link *link = (struct trainer_link *)((char *)listener - offsetof(struct trainer_link, listener));
     struct peer *peer = status < 0 || link->closing ? NULL : calloc(1, sizeof *peer);
     if (!peer || uv_pipe_init(listener->loop, &peer->pipe, 0) < 0) {
         free(peer);
@@ -201,13 +201,13 @@ static void on_connection(uv_stream_t *listener, int status) {
     if (!good || uv_read_start((uv_stream_t *)&peer->pipe, on_alloc, on_read) < 0) peer_close(peer);
 }
 
-int link_create(uv_loop_t *loop, struct bot *bot, const char *path, struct link **ret_link, char *why, size_t why_size) {
+int trainer_link_create(uv_loop_t *loop, struct bot *bot, const char *path, struct trainer_link **ret_link, char *why, size_t why_size) {
     if (strlen(path) >= sizeof ((struct sockaddr_un *)0)->sun_path) {
         snprintf(why, why_size, "%s: a socket's path has at most %zu bytes; choose a shorter state_dir", path,
                  sizeof ((struct sockaddr_un *)0)->sun_path - 1);
         return TB_ERANGE;
     }
-    struct link *link = calloc(1, sizeof *link);
+    struct trainer_link *link = calloc(1, sizeof *link);
     if (!link || !(link->path = strdup(path)) || uv_pipe_init(loop, &link->listener, 0) < 0) {
         if (link) free(link->path);
         free(link);
@@ -222,7 +222,7 @@ int link_create(uv_loop_t *loop, struct bot *bot, const char *path, struct link 
     if (status == 0) status = uv_listen((uv_stream_t *)&link->listener, 1024, on_connection);
     if (status < 0) {
         snprintf(why, why_size, "%s: %s", path, uv_strerror(status));
-        link_close(link, NULL, NULL);
+        trainer_link_close(link, NULL, NULL);
         return TB_EIO;
     }
     *ret_link = link;
@@ -230,12 +230,12 @@ int link_create(uv_loop_t *loop, struct bot *bot, const char *path, struct link 
 }
 
 static void listener_closed(uv_handle_t *handle) {
-    struct link *link = handle->data;
+    struct trainer_link *link = handle->data;
     handle->data = NULL;
     finish_close(link);
 }
 
-void link_close(struct link *link, void (*closed)(void *user), void *user) {
+void trainer_link_close(struct trainer_link *link, void (*closed)(void *user), void *user) {
     if (!link) {
         if (closed) closed(user);
         return;
@@ -250,6 +250,6 @@ void link_close(struct link *link, void (*closed)(void *user), void *user) {
     uv_close((uv_handle_t *)&link->listener, listener_closed);
 }
 
-struct link_counts link_counts(const struct link *link) {
+struct trainer_link_counts trainer_link_counts(const struct trainer_link *link) {
     return link->counts;
 }

@@ -1,5 +1,5 @@
-/* The control socket's lines: see control_codec.h. One table names the kinds; both ends use these two functions. */
-#include "control_codec.h"
+/* The control socket's lines: see console_codec.h. One table names the kinds; both ends use these two functions. */
+#include "console_codec.h"
 #include <cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /*
- * control_codec.h: what `trainbot send`, `trainbot chat` and the daemon say to each other over STATE_DIR/control.sock:
+ * console_codec.h: what `trainbot send`, `trainbot chat` and the daemon say to each other over STATE_DIR/control.sock:
  * one JSON object a line, UTF-8, at most CONTROL_LINE_MAX bytes. Pure: bytes ↔ structs.
  *
  *   client → daemon   {"type":"send","text":"…"}      one command; replies follow, then done
@@ -11,8 +11,8 @@
  *                     {"type":"message","id":5,"rev":9,"class":"alert","text":"…","image":"/path"}
  *                     {"type":"error","text":"…"}
  */
-#ifndef TRAINBOT_CONTROL_CODEC_H
-#define TRAINBOT_CONTROL_CODEC_H
+#ifndef TRAINBOT_CONSOLE_CODEC_H
+#define TRAINBOT_CONSOLE_CODEC_H
 
 #include "error.h"
 #include <stdbool.h>

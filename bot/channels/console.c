@@ -4,7 +4,7 @@
  */
 #include "console.h"
 #include "commands.h"
-#include "control_codec.h"
+#include "console_codec.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -13,18 +13,18 @@
 #define LINK_TRAINERS_MAX 4096      /* connections at once */
 #define LINK_BAD_LINES_MAX 100      /* then the connection is closed */
 
-struct link;
+struct trainer_link;
 
-struct link_counts {
+struct trainer_link_counts {
     size_t trainers; /* connected now */
     uint64_t lines, bad_lines, turned_away;
 };
 
 /* Listens on `path` (0600; a stale socket there is replaced: the caller holds the state directory's lock). `why` gets
  * one line. */
-MUST_USE int link_create(uv_loop_t *loop, struct bot *bot, const char *path, struct link **ret_link, char *why, size_t why_size);
+MUST_USE int trainer_link_create(uv_loop_t *loop, struct bot *bot, const char *path, struct trainer_link **ret_link, char *why, size_t why_size);
 /* Closes all; closed(user) comes from the loop, the link is freed by then. NULL: closed is called at once. */
-void link_close(struct link *link, void (*closed)(void *user), void *user);
-struct link_counts link_counts(const struct link *link);
+void trainer_link_close(struct trainer_link *link, void (*closed)(void *user), void *user);
+struct trainer_link_counts trainer_link_counts(const struct trainer_link *link);
 
 #endif
