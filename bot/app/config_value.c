@@ -425,6 +425,10 @@ static void check_vector(struct config_report *report, const char *section, cons
 static void check_trainer(struct config_report *report, struct trainer_settings *trainer) {
     char section[96];
     snprintf(section, sizeof section, "trainer %s", trainer->name);
+    if (trainer->directory && !trainer->directory[0]) { /* empty means the run's own */
+        free(trainer->directory);
+        trainer->directory = NULL;
+    }
     if (!trainer->command) report_line(report, section, "command", "missing; it names the program to start, as in command=python3 train.py --lr {lr}");
     check_vector(report, section, "command", trainer->command);
     check_vector(report, section, "resume_args", trainer->resume_args);

@@ -76,7 +76,7 @@ static int finish(struct words *words, struct word *word, int status, char ***re
 }
 
 /* RFC 3629. */
-static bool utf8_valid(const char *text) {
+static bool text_utf8_valid(const char *text) {
     const unsigned char *at = (const unsigned char *)text;
     while (*at) {
         unsigned char lead = *at++;
@@ -133,7 +133,7 @@ int argv_parse(const char *text, char ***ret_argv, char *why, size_t why_size) {
     struct words words = {0};
     struct word word = {0};
     int status = TB_OK;
-    if (!utf8_valid(text)) return refuse(TB_EINVAL, why, why_size, "%s", "not valid UTF-8");
+    if (!text_utf8_valid(text)) return refuse(TB_EINVAL, why, why_size, "%s", "not valid UTF-8");
     for (const char *at = text; status == TB_OK;) {
         at += strspn(at, " \t\r\n");
         if (!*at) break;

@@ -27,7 +27,7 @@ size_t utf8_next(const char *text, size_t size, uint32_t *ret_code) {
     return length;
 }
 
-bool utf8_valid(const char *text, size_t size) {
+bool text_utf8_valid(const char *text, size_t size) {
     for (size_t i = 0; i < size;) {
         uint32_t code;
         size_t n = utf8_next(text + i, size - i, &code);
@@ -115,7 +115,8 @@ static const struct label {
     {"train_acc", "训练准确率", "train acc", NULL},
     {"train_loss", "训练损失", "train loss", NULL},
     {"grad_norm", "梯度范数", "grad norm", "梯度范数"},
-    {"optimizer", "优化器", "optimizer", "优化器"},
+    {"optimiser", "优化器", "optimiser", "优化器"},
+    {"optimizer", "优化器", "optimizer", NULL},
     {"g_loss", "生成器损失", "G loss", NULL},
     {"d_loss", "判别器损失", "D loss", NULL},
 };

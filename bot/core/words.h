@@ -41,7 +41,7 @@ const char *words_path(const struct run *run, const char *path);
 int words_percent(const struct run *run);
 
 /* True where the whole of text[0..size) is UTF-8 (no surrogates, no overlong forms, no zero byte). */
-bool utf8_valid(const char *text, size_t size);
+bool text_utf8_valid(const char *text, size_t size);
 /* Length 1..4 of the valid character at text, 0 where there is none. */
 size_t utf8_next(const char *text, size_t size, uint32_t *ret_code);
 
