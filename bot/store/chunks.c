@@ -63,9 +63,11 @@ static bool axis_row(void *user, sqlite3_stmt *row) {
     struct table *table = reading->table;
     size_t rows = table->rows;
     int r = ints_decode(sqlite3_column_blob(row, 0), (size_t)sqlite3_column_bytes(row, 0), table->steps, rows);
-    if (r >= 0) r = ints_decode(sqlite3_column_blob(row, 1), (size_t)sqlite3_column_bytes(row, 1), table->t_ms, rows);
-    if (r >= 0 && sqlite3_column_type(row, 2) != SQLITE_NULL)
-        r = doubles_decode(sqlite3_column_blob(row, 2), (size_t)sqlite3_column_bytes(row, 2), table->epochs, rows);
+    if (r >= 0 && !reading->wanted) {
+        r = ints_decode(sqlite3_column_blob(row, 1), (size_t)sqlite3_column_bytes(row, 1), table->t_ms, rows);
+        if (r >= 0 && sqlite3_column_type(row, 2) != SQLITE_NULL)
+            r = doubles_decode(sqlite3_column_blob(row, 2), (size_t)sqlite3_column_bytes(row, 2), table->epochs, rows);
+    }
     for (size_t i = 1; r >= 0 && i < rows; i++)
         if (table->steps[i] <= table->steps[i - 1]) r = TB_EINVAL;
     reading->error = r;
@@ -113,7 +115,7 @@ int chunk_read(struct db *db, const struct chunk *chunk, const bool *wanted, str
     int r = table_init(&table, (size_t)chunk->rows, NULL, 0);
     if (r < 0) return r;
     struct chunk_reading reading = {.chunk = chunk, .wanted = wanted, .table = &table};
-    int64_t n = db_query(db, CHUNK_READ, axis_row, &reading, "i", chunk->id);
+    int64_t n = db_query(db, wanted ? CHUNK_STEPS : CHUNK_READ, axis_row, &reading, "i", chunk->id);
     r = n < 0 ? (int)n : n == 0 ? TB_EINVAL : reading.error;
     if (r >= 0) r = parts_read(db, &reading);
     if (r < 0) {

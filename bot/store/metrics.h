@@ -26,7 +26,7 @@ static inline int64_t part_id(int64_t chunk, slot_t slot) {
 
 /* The run's chunks whose last step is at least from_step, ascending. Caller frees *ret_chunks with free(). */
 MUST_USE int chunks_list(struct db *db, int64_t run, int64_t from_step, struct chunk **ret_chunks, size_t *ret_count);
-/* wanted: by slot; NULL for all columns. */
+/* wanted: by slot, then without times and epochs; NULL for all columns. */
 MUST_USE int chunk_read(struct db *db, const struct chunk *chunk, const bool *wanted, struct table *ret_table);
 /* Writes the slice as chunks of about CHUNK_ROWS rows, with their pyramids. */
 MUST_USE int chunks_write(struct store *store, int64_t run, const struct series_list *series, struct slice slice);

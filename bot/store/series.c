@@ -20,14 +20,23 @@ struct series_reading {
     struct store_bucket *at; /* mean is filled at the end */
     long double *sums;
     int64_t *last_steps; /* step of `last` */
+    size_t now;          /* bucket that the rows at hand fall into: offsets now_from..now_to from first_step */
+    uint64_t now_from, now_to;
     int error;
 };
 
-static size_t bucket_of(const struct series_reading *reading, int64_t step) {
+/* Rows come in order, so that the division is made once a bucket. */
+static size_t bucket_of(struct series_reading *reading, int64_t step) {
     uint64_t offset = (uint64_t)step - (uint64_t)reading->first_step;
-    uint64_t span = (uint64_t)reading->last_step - (uint64_t)reading->first_step;
+    if (offset >= reading->now_from && offset <= reading->now_to) return reading->now;
     __extension__ typedef unsigned __int128 wide;
-    return (size_t)((wide)offset * reading->buckets / ((wide)span + 1));
+    wide steps = (wide)((uint64_t)reading->last_step - (uint64_t)reading->first_step) + 1;
+    wide buckets = reading->buckets;
+    wide now = offset * buckets / steps;
+    reading->now = (size_t)now;
+    reading->now_from = (uint64_t)((now * steps + buckets - 1) / buckets);
+    reading->now_to = (uint64_t)(((now + 1) * steps - 1) / buckets);
+    return reading->now;
 }
 
 static void block_add(struct series_reading *reading, const struct block *block) {
@@ -50,12 +59,20 @@ static void block_add(struct series_reading *reading, const struct block *block)
 }
 
 static void value_add(struct series_reading *reading, int64_t step, double v) {
-    struct block block = {.min = v, .max = v, .mean = v, .last = v, .first_step = step, .last_step = step};
-    if (isfinite(v))
-        block.count = 1;
-    else
-        block.not_finite = 1;
-    block_add(reading, &block);
+    size_t index = bucket_of(reading, step);
+    struct store_bucket *bucket = &reading->at[index];
+    if (bucket->count + bucket->not_finite == 0) bucket->first_step = step;
+    bucket->last_step = step;
+    if (!isfinite(v)) {
+        bucket->not_finite++;
+        return;
+    }
+    if (bucket->count == 0 || v < bucket->min) bucket->min = v;
+    if (bucket->count == 0 || v > bucket->max) bucket->max = v;
+    bucket->count++;
+    bucket->last = v;
+    reading->last_steps[index] = step;
+    reading->sums[index] += v;
 }
 
 static int table_add(void *user, struct slice slice) {
@@ -152,6 +169,8 @@ static int series_walk(struct series_reading *reading, struct walk *walk) {
     if (rows == 0) return TB_OK;
     reading->first_step = INT64_MAX;
     reading->last_step = INT64_MIN;
+    reading->now_from = 1; /* no bucket yet */
+    reading->now_to = 0;
     if (walk->tail->rows) {
         reading->first_step = walk->tail->steps[0];
         reading->last_step = walk->tail->steps[walk->tail->rows - 1];
@@ -161,7 +180,7 @@ static int series_walk(struct series_reading *reading, struct walk *walk) {
         if (first->first_step < reading->first_step) reading->first_step = first->first_step;
         if (last->last_step > reading->last_step) reading->last_step = last->last_step;
     }
-    reading->use_blocks = rows / (int64_t)reading->buckets >= 2 * BLOCK_ROWS;
+    reading->use_blocks = rows / (int64_t)reading->buckets >= BLOCK_ROWS;
     return walk_rows(walk);
 }
 

@@ -54,6 +54,7 @@
     X(CHUNK_INSERT, "INSERT INTO chunk(run, first_step, last_step, rows, steps, times, epochs) VALUES(?,?,?,?,?,?,?)") \
     X(CHUNK_LIST, "SELECT id, first_step, last_step, rows FROM chunk WHERE run=? AND last_step>=? ORDER BY last_step") \
     X(CHUNK_READ, "SELECT steps, times, epochs FROM chunk WHERE id=?")                                                 \
+    X(CHUNK_STEPS, "SELECT steps FROM chunk WHERE id=?")                                                               \
     X(CHUNK_DELETE, "DELETE FROM chunk WHERE id=?")                                                                    \
     X(PART_INSERT, "INSERT INTO part(id, data) VALUES(?,?)")                                                           \
     X(PART_READ, "SELECT id, data FROM part WHERE id BETWEEN ? AND ? ORDER BY id")                                     \

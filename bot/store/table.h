@@ -15,7 +15,7 @@
 
 #define TABLE_SLOTS 1024         /* series of one run, metrics and progress together */
 #define TABLE_ROWS_MAX (1 << 24) /* rows that one table may have */
-#define BLOCK_ROWS 64            /* rows that one pyramid block sums up */
+#define BLOCK_ROWS 32            /* rows that one pyramid block sums up */
 
 /* A series' number within its run, 0..TABLE_SLOTS-1. */
 typedef uint16_t slot_t;

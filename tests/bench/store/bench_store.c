@@ -9,10 +9,12 @@
 #include <dirent.h>
 #include <math.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -326,6 +328,34 @@ static void bench_long_run(int64_t rows) {
     free(frame);
 }
 
+/* A bot that was killed leaves a long log; how long does the next one take to open it? */
+static void bench_open_after_kill(void) {
+    char why[300];
+    store_close(store);
+    store = NULL;
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct frame *frame = calloc(1, sizeof *frame);
+        must(store_open(dir, &store, why, sizeof why), "open");
+        int64_t run = run_make();
+        for (int turn = 0; turn < 330; turn++) {
+            frame_fill(frame, turn * 500 + 1, 500, 8);
+            must(store_rows_append(store, run, false, &frame->rows), "append");
+            must(store_commit(store), "commit");
+        }
+        kill(getpid(), SIGKILL);
+    }
+    waitpid(pid, NULL, 0);
+    char path[300];
+    struct stat file = {0};
+    snprintf(path, sizeof path, "%s/trainbot.db-wal", dir);
+    must(stat(path, &file), "stat");
+    double begin = now_s();
+    must(store_open(dir, &store, why, sizeof why), why);
+    printf("store_open_after_kill %.2f ms\n", (now_s() - begin) * 1e3);
+    printf("store_open_after_kill_log %.1f MiB\n", (double)file.st_size / 1048576);
+}
+
 static void reopen(void) {
     char why[300];
     store_close(store);
@@ -355,7 +385,10 @@ int main(int argc, char **argv) {
     bench_trainers(100, 400, 8, false);
     bench_trainers(100, 400, 8, true);
     bench_trainers(1000, 60, 100, true);
+    bench_long_run(500000);
     bench_long_run(1000000);
+    printf("store_rss_after_load %ld KiB\n", rss_kib());
+    bench_open_after_kill();
     reopen();
     printf("store_rss %ld KiB\n", rss_kib());
     store_close(store);

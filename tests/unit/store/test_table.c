@@ -165,13 +165,14 @@ static void test_blocks(void **state) {
     values[129] = INFINITY;
     struct bytes bytes = {0};
     assert_ok(blocks_encode(steps, values, progress, BLOCK_SHOWN, 130, &bytes));
-    assert_int_equal(bytes.size, 3 * sizeof(struct block));
-    struct block blocks[3];
+    assert_int_equal(BLOCK_ROWS, 32);
+    assert_int_equal(bytes.size, 5 * sizeof(struct block));
+    struct block blocks[5];
     memcpy(blocks, bytes.at, sizeof blocks);
-    assert_true(blocks[0].count == 63 && blocks[0].not_finite == 1 && blocks[0].last == 63);
-    assert_true(blocks[1].min == -7 && blocks[1].max == 127 && blocks[1].first_step == 640);
-    assert_true(blocks[2].count == 1 && blocks[2].not_finite == 1 && blocks[2].last_step == 1290);
-    assert_true(blocks[2].last == 128 && blocks[2].mean == 128);
+    assert_true(blocks[0].count == 31 && blocks[0].not_finite == 1 && blocks[0].last == 31);
+    assert_true(blocks[2].min == -7 && blocks[2].max == 95 && blocks[2].first_step == 640);
+    assert_true(blocks[4].count == 1 && blocks[4].not_finite == 1 && blocks[4].last_step == 1290);
+    assert_true(blocks[4].last == 128 && blocks[4].mean == 128);
     bytes.size = 0;
     assert_ok(blocks_encode(steps, values, progress, BLOCK_COLLIDED, 130, &bytes));
     assert_int_equal(bytes.size, 0); /* the one progress value has no metric beside it */
