@@ -207,6 +207,7 @@ static enum verdict answer_yes_no(struct request *request, struct parsed *parsed
     if (parse_text(text, strlen(text), parsed) != PARSE_OK ||
         !(request->command = command_find(parsed->tokens[0], &zh)))
         return request_refuse(request, "现在没有要确认的事。", "There is nothing to confirm.");
+    take_language(request, zh ? LANG_ZH : LANG_EN);
     return run_command_row(request, parsed);
 }
 

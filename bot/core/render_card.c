@@ -4,7 +4,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define BAR_CELLS 20
@@ -141,18 +140,6 @@ void render_status(struct words *words, const struct run *run, enum lang lang) {
     }
 }
 
-/* What a number is at the start: the value asked for then, which the hello does not know yet; else the declared one. */
-static double start_number(const struct run *run, const struct run_param *param) {
-    for (size_t i = 0; i < run->start_params_count; i++) {
-        char *end = NULL;
-        const char *text = run->start_params[i].text;
-        if (strcmp(run->start_params[i].name, param->name) != 0) continue;
-        double value = strtod(text, &end);
-        if (end != text && *end == '\0' && run->step == 0) return value;
-    }
-    return param->number;
-}
-
 void render_started(struct words *words, const struct run *run, enum lang lang) {
     bool zh = lang == LANG_ZH;
     const struct run_param *lr = run_param(run, "lr"), *bs = run_param(run, "bs"), *ti = run_param(run, "ti"),
@@ -169,21 +156,21 @@ void render_started(struct words *words, const struct run *run, enum lang lang) 
     }
     if (lr) {
         words_add(words, "%slr ", before);
-        words_add_value(words, lr->type, start_number(run, lr), lr->text);
+        words_add_param(words, lr);
         before = comma;
     }
     if (bs || run->batch > 0) {
         words_add(words, zh ? "%s批量 " : "%sbatch ", before);
-        words_add_count(words, bs ? (int64_t)start_number(run, bs) : run->batch);
+        words_add_count(words, bs ? (int64_t)bs->number : run->batch);
         before = comma;
     }
     if (ti || run->total_steps > 0) {
         words_add(words, zh ? "%s共 " : "%s", before);
-        words_add_count(words, ti ? (int64_t)start_number(run, ti) : run->total_steps);
+        words_add_count(words, ti ? (int64_t)ti->number : run->total_steps);
         words_add(words, ti ? (zh ? " 样本" : " samples") : (zh ? " 步" : " steps"));
         before = comma;
     }
-    if (ds) words_add(words, zh ? "%s每 %.0f 步报告" : "%sreports every %.0f steps", before, start_number(run, ds));
+    if (ds) words_add(words, zh ? "%s每 %.0f 步报告" : "%sreports every %.0f steps", before, ds->number);
     words_add(words, zh ? "。" : ".");
 }
 
