@@ -90,7 +90,7 @@ void SET(gather)(const struct gather_job *job) {
     int64_t vectors = (job->run + KERNELS_WIDTH - 1) / KERNELS_WIDTH;
     int64_t blocks = (vectors + BLOCK_VECTORS - 1) / BLOCK_VECTORS, first = 0;
     for (int64_t left = blocks; left > 0; left--) {
-        int wide = (int)((vectors - first + left - 1) / left);
+        int wide = (int)(left == 1 ? vectors - first : (vectors - first + left - 1) / left);
         int64_t column = first * KERNELS_WIDTH, run = job->run - column;
         if (run > wide * KERNELS_WIDTH) run = wide * KERNELS_WIDTH;
         for (int64_t row = 0; row < job->rows;) {
