@@ -45,8 +45,8 @@ static int word_add(struct word *word, const char *bytes, size_t size) {
 
 /* Takes the word where it succeeds. */
 static int words_add(struct words *words, struct word *word) {
+    if (words->count >= ARGV_WORDS_MAX) return TB_ERANGE;
     if (words->count + 1 >= words->room) {
-        if (words->count >= ARGV_WORDS_MAX) return TB_ERANGE;
         size_t room = words->room ? words->room * 2 : 16;
         char **list = realloc(words->list, room * sizeof *list);
         if (!list) return TB_ENOMEM;

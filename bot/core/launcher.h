@@ -37,13 +37,16 @@ struct process_end {
 struct launcher_events {
     void (*started)(void *user, int64_t run, int64_t pid);
     void (*ended)(void *user, int64_t run, const struct process_end *end);
-    void (*lost)(void *user, int64_t run); /* the keeper is gone and left no exit file: how it ended is unknown */
+    /* The keeper is gone and left no exit file: how it ended is, or will be, unknown. The trainer itself may still live;
+     * then launcher_signal and launcher_usage go on working until it ends, which is not told. */
+    void (*lost)(void *user, int64_t run);
     void *user;
 };
 
 /* TB_OK: the keeper runs; started or ended follows. Negative: `why` says it in one line. */
 MUST_USE int launcher_start(struct launcher *launcher, const struct launch *launch, char *why, size_t why_size);
-/* After a restart of the bot: watches the run's keeper again. ended or lost follows where it is over already. */
+/* After a restart of the bot: watches the run's keeper again. started follows (again) where the trainer
+ * lives, ended or lost where it is over. */
 MUST_USE int launcher_adopt(struct launcher *launcher, int64_t run, const char *run_dir);
 /* Signal to the trainer's process group, through the keeper. */
 MUST_USE int launcher_signal(struct launcher *launcher, int64_t run, int signal);
@@ -51,7 +54,8 @@ MUST_USE int launcher_signal(struct launcher *launcher, int64_t run, int signal)
 MUST_USE int launcher_usage(struct launcher *launcher, int64_t run, double *ret_cpu_percent, int64_t *ret_rss_bytes);
 
 /* Runs a short command (describe, --call) with a time limit, output captured (1 MiB cap). done is called from the loop,
- * output borrowed until return. */
+ * output borrowed until return, NUL-terminated; what went to stderr only where it failed without other output.
+ * exit_code: from 0 the command's; TB_ETIMEDOUT, TB_EGONE (ended by a signal), TB_ERANGE (too much output: killed). */
 typedef void launcher_output_cb(void *user, int exit_code, const char *output, size_t size);
 MUST_USE int launcher_capture(struct launcher *launcher, char *const *argv, char *const *env, const char *directory,
                               int64_t timeout_ms, launcher_output_cb *done, void *user);
