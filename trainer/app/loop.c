@@ -189,7 +189,6 @@ int trainer_run(struct trainer *t) {
         t->run = NULL;
         return rc;
     }
-    t->last_on_disk = t->resumed_from >= 0;
     tb_started(t->run);
     t->started_ms = mono_ms();
     t->started_samples = t->samples;

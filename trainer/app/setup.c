@@ -138,6 +138,7 @@ static void lineage_make(char *text, size_t size) {
 
 static int shelf_prepare(struct trainer *t, char *error) {
     char folder[4096];
+    if (t->resumed_from < 0) t->last.score = NAN;
     if (t->resumed_from < 0) lineage_make(t->last.lineage, sizeof t->last.lineage);
     if (t->options->action != ACTION_TRAIN || !folder_choose(t, folder, sizeof folder)) return EXIT_GOOD;
     if (shelf_open(&t->shelf, folder, t->last.lineage, error) == 0) return EXIT_GOOD;

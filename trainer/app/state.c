@@ -53,12 +53,15 @@ static void fields_take(struct trainer *t) {
     snprintf(c->model, sizeof c->model, "%s", t->model->name);
     snprintf(c->numerics, sizeof c->numerics, "%s", engine_numerics(t->engine));
     c->saved_ms = now_ms();
+    if (t->loss_count > 0)
+        c->score = t->loss_sum / (double)t->loss_count;
+    else if (c->step != t->step)
+        c->score = NAN; /* else: the same state again keeps its score */
     c->step = t->step;
     c->samples = t->samples;
     c->order = t->order.kind;
     c->data_count = t->data.train.count;
     c->data_checksum = t->data.checksum;
-    c->score = t->loss_count > 0 ? t->loss_sum / (double)t->loss_count : NAN;
     params_take(t);
     engine_words_read(t->engine, c->words);
 }

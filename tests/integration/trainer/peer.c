@@ -114,24 +114,25 @@ static void frame_take(struct peer *peer, const cJSON *frame) {
         peer_send(peer, "{\"type\":\"ack\",\"seq\":%.0f}", peer_number(frame, "seq"));
 }
 
-static cJSON *frame_next(struct peer *peer, const char *waited_for) {
-    time_t begin = time(NULL);
+/* `begin`: when the waiting began, as all of it has one deadline. */
+static cJSON *frame_next(struct peer *peer, const char *waited_for, time_t begin) {
     for (;;) {
+        if (time(NULL) - begin > PROGRAM_DEADLINE_S) fail_msg("%s does not come", waited_for);
         cJSON *frame = line_take(peer);
         if (frame != NULL) {
             frame_take(peer, frame);
             return frame;
         }
-        if (time(NULL) - begin > PROGRAM_DEADLINE_S) fail_msg("no frame while waiting for %s", waited_for);
         receive(peer);
     }
 }
 
 const cJSON *peer_wait(struct peer *peer, const char *type, const char *which) {
+    time_t begin = time(NULL);
     for (;;) {
         cJSON_Delete(peer->frame);
         peer->frame = NULL;
-        peer->frame = frame_next(peer, which != NULL ? which : type);
+        peer->frame = frame_next(peer, which != NULL ? which : type, begin);
         if (strcmp(peer_text(peer->frame, "type"), type) != 0) continue;
         const char *mark = peer_text(peer->frame, strcmp(type, "event") == 0 ? "kind" : "id");
         if (which == NULL || strcmp(mark, which) == 0) return peer->frame;
@@ -139,8 +140,9 @@ const cJSON *peer_wait(struct peer *peer, const char *type, const char *which) {
 }
 
 void peer_wait_step(struct peer *peer, int64_t step) {
+    time_t begin = time(NULL);
     while (peer->steps < step) {
-        cJSON *frame = frame_next(peer, "a step");
+        cJSON *frame = frame_next(peer, "a step", begin);
         cJSON_Delete(frame);
     }
 }

@@ -1,5 +1,6 @@
 /* test_program.c: trainbot-train without a bot: what it prints, what it refuses, how it ends, what it leaves on disk.
  */
+#include "explosive.h"
 #include "program.h"
 
 #include <cjson/cJSON.h>
@@ -286,25 +287,27 @@ static void full_disk(void **state) {
     assert_false(program_file("c/step-10") || program_file("c/step-30") || program_file("c/.saving"));
 }
 
-/* One row of loss that is not finite comes soon. */
-#define EXPLODES "--model lenet --data data --param bs=50 --param optimiser=sgd --param momentum=0.999 --param lr=1 "
+#define EXPLODES "--data data --resume explosive/step-2 --param lr=1 "
 
 static void nan_stops(void **state) {
     (void)state;
-    assert_int_equal(run(EXPLODES "--param nan=stop --steps 200 --checkpoint-dir c --param save_every=1"), 1);
-    assert_true(program_said(&program, "ending (nan=stop), the last finite state is step "));
-    assert_true(program_said(&program, "lr 1)"));
-    assert_true(program_said(&program, "failed at step"));
-    assert_true(program_file("c/best"));
-    good("--data data --resume latest --checkpoint-dir c --call recognize_1 --image-dir ."); /* it is finite */
+    explosive_make();
+    good("--data data --resume explosive/step-2 --param lr=" EXPLOSIVE_TINY
+         " --steps 20 --checkpoint-dir c"); /* harmless */
+    assert_int_equal(run(EXPLODES "--param nan=stop --steps 20 --checkpoint-dir c"), 1);
+    assert_true(program_said(&program, "loss is nan at step 4 (loss before: "));
+    assert_true(program_said(&program, ", lr 1); ending (nan=stop), the last finite state is step 2"));
+    assert_true(program_said(&program, "failed at step 4"));
 
-    assert_int_equal(run(EXPLODES "--param nan=pause --steps 200 --checkpoint-dir d"), 1);
+    assert_int_equal(run(EXPLODES "--param nan=pause --steps 20 --checkpoint-dir c"), 1);
     assert_true(program_said(&program, "nobody is connected who could resume"));
+    assert_int_equal(run(EXPLODES "--param nan=stop --steps 20 --param ds=2 --checkpoint-dir d"), 1);
+    assert_true(program_file("d/step-2")); /* the last finite state, with the settings of now, is worth a file */
 
-    good(EXPLODES "--param nan=ignore --steps 200 --checkpoint-dir e --print-metrics");
-    assert_non_null(strstr(program.out_text, "199 loss=nan"));
+    good(EXPLODES "--param nan=ignore --steps 20 --checkpoint-dir e --print-metrics");
+    assert_non_null(strstr(program.out_text, "\n19 loss=nan"));
     assert_true(program_said(&program, "going on, as nan=ignore says"));
-    assert_false(program_file("e/step-200")); /* what is not finite is no checkpoint */
+    assert_false(program_file("e/step-20")); /* what is not finite is no checkpoint */
 }
 
 static void recognizes(void **state) {
