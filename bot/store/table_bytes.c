@@ -193,7 +193,7 @@ int segment_of_slice(struct slice slice, const bool *kind, bool want, bool bare_
 /* ---- columns of a chunk ---- */
 
 int ints_encode(const int64_t *values, size_t count, struct bytes *bytes) {
-    int r = bytes_reserve(bytes, count * 10);
+    int r = bytes_reserve(bytes, count * 10 + 1); /* never NULL, also for none */
     if (r < 0) return r;
     uint64_t before = 0;
     unsigned char *at = bytes->at + bytes->size;
