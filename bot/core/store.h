@@ -71,9 +71,11 @@ MUST_USE int store_run_delete(struct store *store, int64_t id);
 
 /* ---- metrics ---- */
 
-/* Appends rows as they came (wire_absent() where a value was left out). progress: the rows a person sees. */
+/* Appends rows as they came (wire_absent() where a value was left out). progress: the rows a person sees. Steps may come
+ * in any order. TB_ENOTFOUND: no such run; TB_ERANGE: the run would have more than 1,024 series, metrics and progress
+ * counted apart; TB_EINVAL: a name that is empty or too long. None of the rows is kept then, and the turn goes on. */
 MUST_USE int store_rows_append(struct store *store, int64_t run, bool progress, const struct wire_rows *rows);
-/* Rows after `step` are superseded (the trainer went back). */
+/* Rows after `step` are superseded (the trainer went back): they are removed. TB_ENOTFOUND: no such run. */
 MUST_USE int store_rows_rewind(struct store *store, int64_t run, int64_t step);
 
 /* A row a step, ascending, both kinds merged: values of the same column at the same step, the last wins; a progress
@@ -100,7 +102,8 @@ struct store_bucket {
 };
 MUST_USE int store_reader_series(struct store_reader *reader, int64_t run, const char *metric, size_t buckets,
                                  struct store_bucket *ret_buckets, size_t *ret_count);
-/* Metric names of a run in order of first appearance. */
+/* Metric names of a run in order of first appearance, a name logged both ways once. store_reader_series also knows the
+ * names "progress_NAME" that store_reader_rows gives. */
 typedef bool store_name_cb(void *user, const char *name);
 MUST_USE int store_metric_names(struct store *store, int64_t run, store_name_cb *cb, void *user);
 MUST_USE int store_reader_metric_names(struct store_reader *reader, int64_t run, store_name_cb *cb, void *user);
