@@ -134,8 +134,8 @@ bool backlog_between_frames(struct backlog *b) {
     return b->partial == 0;
 }
 
-double backlog_fullness(const struct backlog *b) {
-    double memory = (double)b->bytes / BACKLOG_WINDOW;
-    if (b->spool.broken || !b->spool.path) return memory;
-    return (double)(b->spool.size - b->spool.begin) / (double)b->spool_max;
+double backlog_fullness(const struct backlog *b, size_t pending) {
+    if (b->spool.broken || !b->spool.path) return (double)(b->bytes + pending) / BACKLOG_WINDOW;
+    if (!b->to_disk && !spool_holds(&b->spool)) return 0;
+    return (double)(b->spool.size - b->spool.begin + (off_t)pending) / (double)b->spool_max;
 }

@@ -57,8 +57,9 @@ void backlog_sent(struct backlog *backlog, size_t bytes);
 /* true: between two frames, so that an unnumbered one may go out. */
 bool backlog_between_frames(struct backlog *backlog);
 
-/* How full, 0 to 1 and more: of the spool's bound, or of the window where the disk refuses. */
-double backlog_fullness(const struct backlog *backlog);
+/* How full, 0 to 1 and more, with `pending` bytes more: of the spool's bound, or of the window where the disk refuses.
+ */
+double backlog_fullness(const struct backlog *backlog, size_t pending);
 static inline bool backlog_empty(const struct backlog *backlog) {
     return backlog->acked >= backlog->last_seq;
 }

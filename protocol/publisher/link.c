@@ -58,10 +58,12 @@ bool link_connect(struct link *link, int64_t now_ns) {
     memcpy(address.sun_path, link->path, size);
     link->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (link->fd < 0 || connect(link->fd, (const struct sockaddr *)&address, sizeof address) < 0) goto fail;
+    link->refused = false;
     link->state = LINK_GREETED;
     link->since_ns = link->moved_ns = now_ns;
     return true;
 fail:
+    link->refused = true;
     link_drop(link, now_ns);
     return false;
 }

@@ -28,6 +28,7 @@ struct link {
     size_t express_sent;
     unsigned faults; /* lines of this connection that were no frames */
     bool blocked;    /* the socket took less than was offered */
+    bool refused;    /* the latest try found nobody */
 };
 
 void link_init(struct link *link, const char *path, uint64_t random);

@@ -212,10 +212,17 @@ void run_end(struct tb_run *run) {
     until.tv_sec += CLOSE_MS / 1000 + until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
     run->inert = true;
-    if (pthread_clockjoin_np(run->thread, NULL, CLOCK_MONOTONIC, &until) == 0)
+    pthread_mutex_lock(&run->lock);
+    while (!run->ended && pthread_cond_timedwait(&run->changed, &run->lock, &until) == 0)
+        continue;
+    bool ended = run->ended;
+    pthread_mutex_unlock(&run->lock);
+    if (ended) {
+        pthread_join(run->thread, NULL);
         run->has_thread = false;
-    else
+    } else {
         pthread_detach(run->thread); /* a disk that hangs: the memory stays with the thread */
+    }
 }
 
 /* How it ended, as the last two frames. */

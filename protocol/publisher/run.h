@@ -92,7 +92,7 @@ struct tb_run {
     size_t messages_bytes;
     struct control *controls, **controls_tail;
     struct wire_frame *welcome; /* the first one, until its parameters are taken */
-    bool welcomed;
+    bool welcomed, ended;       /* ended: the sender has nothing more to do */
     struct answer answers[RUN_ANSWERS];
     size_t answers_next;
     char *hello; /* the line without its closing brace; next_seq follows */

@@ -156,15 +156,16 @@ static void end_thinning(struct sender *s) {
 }
 
 /* 0: every row is kept; n: one of 2^n; past the bound: none. The last quarter of the room is halved again and again. */
-static int thin_level(const struct backlog *backlog) {
-    double left = (1 - backlog_fullness(backlog)) / 0.25;
+static int thin_level(const struct sender *s) {
+    size_t pending = s->batch.rows_count * (32 + 20 * s->batch.cols_count); /* about what the batch will take */
+    double left = (1 - backlog_fullness(&s->backlog, pending)) / 0.25;
     if (left >= 1) return 0;
     if (left <= 0) return 64;
     return 1 + (int)floor(-log2(left));
 }
 
 static bool thinned(struct sender *s, const struct ring_row *row) {
-    int level = thin_level(&s->backlog);
+    int level = thin_level(s);
     if (level != s->thin_level) end_thinning(s); /* a gap for each level: it names the stretch with one density */
     s->thin_level = level;
     s->rows_seen++;
@@ -214,7 +215,7 @@ static void take_row(struct sender *s, const struct ring_row *row) {
 static void add_image(struct sender *s, struct message *m) {
     char sha256[65];
     struct wire_frame frame = {.kind = WIRE_IMAGE};
-    if (backlog_fullness(&s->backlog) >= 1) return; /* pictures are let go as a whole */
+    if (backlog_fullness(&s->backlog, m->size) >= 1) return; /* pictures are let go as a whole */
     sha256_hex(m->bytes, m->size, sha256);
     frame.u.image.id = m->id;
     frame.u.image.title = m->title;
@@ -487,7 +488,7 @@ static void service_link(struct sender *s) {
     }
     need_spool_hello(s);
     backlog_to_disk(&s->backlog, wants_disk(s));
-    if (s->thin_rows && thin_level(&s->backlog) == 0) end_thinning(s);
+    if (s->thin_rows && thin_level(s) == 0) end_thinning(s);
 }
 
 /* ---- the loop ---- */
@@ -497,7 +498,7 @@ static int64_t sleep_ns(struct sender *s, bool closing) {
     if (s->link.state == LINK_DOWN) timer = s->link.retry_ns - s->now_ns;
     if (s->link.state == LINK_GREETED) timer = s->link.since_ns + WELCOME_NS - s->now_ns;
     if (s->link.blocked && ns > STUCK_NS / 2) ns = STUCK_NS / 2;
-    if (closing) timer = s->close_ns - s->now_ns;
+    if (closing && s->close_ns - s->now_ns < timer) timer = s->close_ns - s->now_ns;
     if (timer < ns) ns = timer;
     return ns < 0 ? 0 : ns;
 }
@@ -516,7 +517,8 @@ static void sleep_a_little(struct sender *s, bool closing) {
 
 /* Closing: done when all is acknowledged, nobody is there to do it, or time is up. */
 static bool may_end(const struct sender *s) {
-    return backlog_empty(&s->backlog) || s->link.state == LINK_DOWN || s->now_ns >= s->close_ns;
+    bool nobody = s->link.state == LINK_DOWN && s->link.refused;
+    return backlog_empty(&s->backlog) || nobody || s->now_ns >= s->close_ns;
 }
 
 void *sender_main(void *user) {
@@ -539,5 +541,9 @@ void *sender_main(void *user) {
         spool_drop(&s->backlog.spool);
     else
         backlog_to_disk(&s->backlog, true);
+    pthread_mutex_lock(&s->run->lock);
+    s->run->ended = true;
+    pthread_cond_broadcast(&s->run->changed);
+    pthread_mutex_unlock(&s->run->lock);
     return NULL;
 }
