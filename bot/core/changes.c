@@ -38,6 +38,14 @@ char *default_get(struct bot *bot, const char *trainer, const char *name, int64_
     return found;
 }
 
+char *next_get(struct bot *bot, const char *trainer, const char *name) {
+    char *kept = default_get(bot, trainer, name, 0);
+    const struct trainer_settings *settings = settings_trainer(bot->ports.settings, trainer);
+    for (size_t i = 0; !kept && settings && i < settings->params_count; i++)
+        if (strcmp(settings->params[i].name, name) == 0) kept = strdup(settings->params[i].text);
+    return kept;
+}
+
 int default_put(struct bot *bot, const char *trainer, const char *name, const char *text) {
     char *key = text_print("default/%s/%s", trainer, name);
     char *value = text_print("%lld %s", (long long)clock_wall_ms(bot->ports.clock), text);
@@ -52,7 +60,7 @@ int default_put(struct bot *bot, const char *trainer, const char *name, const ch
 struct check {
     struct request *request;
     const struct run_param *param;
-    const char *value, *example;
+    const char *value, *example, *trainer; /* trainer: values are for its next start; NULL: for a live run */
 };
 
 static void add_name(struct words *words, const struct run_param *param, enum lang lang) {
@@ -107,6 +115,15 @@ static bool refuse_value(const struct check *check, const char *zh_why, const ch
     return false;
 }
 
+/* The number as it is now: what the next start would use, or what was asked of the run last. */
+static double base_of(const struct check *check) {
+    double value = check->param->asked;
+    char *kept = check->trainer ? next_get(check->request->bot, check->trainer, check->param->name) : NULL;
+    if (kept && parse_number(kept, &value) != NUMBER_OK) value = check->param->asked;
+    free(kept);
+    return value;
+}
+
 static bool refuse_range(const struct check *check) {
     char text[1200];
     struct words words;
@@ -117,7 +134,8 @@ static bool refuse_range(const struct check *check) {
         add_example(&words, check);
     } else {
         words_add(&words, zh ? ";现在是 " : "; it is ");
-        words_add_param(&words, check->param);
+        if (check->trainer) words_add_value(&words, check->param->type, base_of(check), check->param->text);
+        else words_add_param(&words, check->param);
         words_add(&words, zh ? "。" : " now.");
     }
     request_say(check->request, "%s", text);
@@ -182,15 +200,6 @@ static bool check_text(const struct check *check, char **ret_text) {
     return (*ret_text = strdup(check->value)) != NULL;
 }
 
-/* What "x0.5" multiplies: the value for the next start where nothing runs, else the last one asked of the run. */
-static double base_of(struct request *request, const struct run_param *param, const char *trainer) {
-    double value = param->asked;
-    char *kept = trainer ? default_get(request->bot, trainer, param->name, 0) : NULL;
-    if (kept && parse_number(kept, &value) != NUMBER_OK) value = param->asked;
-    free(kept);
-    return value;
-}
-
 static bool refuse_name(struct request *request, const struct run *declared, const char *name) {
     char text[1200];
     struct words words;
@@ -217,7 +226,7 @@ static bool check_one(struct request *request, const struct run *declared, const
                       const struct assignment *assignment, struct run_param *change, const char *example) {
     const struct run_param *param = changes_param(declared, assignment->name);
     if (!param) return refuse_name(request, declared, assignment->name);
-    struct check check = {.request = request, .param = param, .value = assignment->value, .example = example};
+    struct check check = {.request = request, .param = param, .value = assignment->value, .example = example, .trainer = trainer};
     bool numeric = param->type == WIRE_FLOAT || param->type == WIRE_INT, zh = request_zh(request);
     change->type = param->type;
     change->name = strdup(param->name);
@@ -227,7 +236,7 @@ static bool check_one(struct request *request, const struct run *declared, const
         request_say(request, zh ? "%s 不是数,不能乘。" : "%s is no number and cannot be multiplied.", param->name);
         return false;
     }
-    if (numeric) return check_number(&check, base_of(request, param, trainer), assignment->factor, &change->number);
+    if (numeric) return check_number(&check, base_of(&check), assignment->factor, &change->number);
     return param->type == WIRE_BOOL ? check_bool(&check, &change->number) : check_text(&check, &change->text);
 }
 

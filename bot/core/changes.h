@@ -19,6 +19,9 @@ const struct run_param *changes_param(const struct run *declared, const char *na
 void change_text(const struct run_param *change, char *text, size_t size);
 /* The value for the next start, newer than since_ms. Caller frees; NULL: none. */
 char *default_get(struct bot *bot, const char *trainer, const char *name, int64_t since_ms);
+/* What the next start will use in place of the declared value: that, else the configuration's param.NAME. Caller frees;
+ * NULL: the declared value. */
+char *next_get(struct bot *bot, const char *trainer, const char *name);
 int default_put(struct bot *bot, const char *trainer, const char *name, const char *text);
 
 #endif

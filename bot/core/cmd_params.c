@@ -35,7 +35,7 @@ static bool note_defaults(struct request *request, const char *trainer, const st
 
 static void add_change(struct words *words, struct request *request, const struct run_param *was,
                        const struct run_param *now, const char *trainer) {
-    char *kept = trainer ? default_get(request->bot, trainer, now->name, 0) : NULL;
+    char *kept = trainer ? next_get(request->bot, trainer, now->name) : NULL;
     double number = was ? was->number : 0;
     if (kept && now->type != WIRE_STRING && now->type != WIRE_ENUM && parse_number(kept, &number) != NUMBER_OK)
         number = was ? was->number : 0;
@@ -182,7 +182,7 @@ static void overlay_defaults(struct bot *bot, const struct trainer_settings *tra
     int count = 0;
     bool zh = lang == LANG_ZH;
     for (size_t i = 0; i < declared->params_count; i++) {
-        char *kept = default_get(bot, trainer->name, declared->params[i].name, 0), now[300];
+        char *kept = next_get(bot, trainer->name, declared->params[i].name), now[300];
         change_text(&declared->params[i], now, sizeof now);
         if (kept && strcmp(kept, now) != 0) {
             words_add(words, "%s%s ", count++ ? (zh ? "," : ", ") : (zh ? "\n下次开始:" : "\nnext start: "),

@@ -116,7 +116,8 @@ static bool take_result(void *user, const struct result_record *result) {
     words_add(words, request_zh(results->request) ? " · #%lld 第 %lld 步 · " : " · #%lld step %lld · ",
               (long long)result->run, (long long)result->step);
     words_add_foreign(words, result->command, 60);
-    words_add(words, "\n%.*s", (int)strnlen(result->text, 500), result->text);
+    words_add(words, "\n");
+    words_add_lines(words, result->text, 500);
     if (results->count == 0) results->image = result->image;
     results->count++;
     return !words->full;

@@ -95,9 +95,12 @@ void near_try(struct near *near, const char *word) {
     size_t asked = decode(near->asked, codes), length = decode(word, codes);
     bool han = length > 0 && codes[0] >= 0x2e80;
     size_t allowed = han ? (length >= 2 ? 1 : 0) : length >= 6 ? 2 : length >= 3 ? 1 : 0;
-    if (strncmp(near->asked, word, strlen(word)) == 0 && han && asked > length) { /* 停止8 */
+    if (strncmp(near->asked, word, strlen(word)) == 0 && han && asked > length) { /* 停止8, 开始cnn */
         const char *rest = near->asked + strlen(word);
-        if (strspn(rest, "#0123456789.xX*") == strlen(rest)) {
+        size_t ascii = 0;
+        while (rest[ascii] > ' ' && rest[ascii] < 0x7f)
+            ascii++;
+        if (rest[ascii] == '\0') {
             near->best = word;
             near->distance = 0;
             return;

@@ -58,7 +58,7 @@ static void add_speed(struct words *words, const struct run *run, enum lang lang
     }
     if (eta >= 0 && run->steps_per_s > 0) {
         char text[64];
-        render_duration(eta < 1 ? eta : ceil(eta - 0.5), lang, text, sizeof text);
+        render_duration(eta < 1 ? eta : ceil(eta), lang, text, sizeof text);
         words_add(words, zh ? " · 还要 %s" : " · %s left", text);
     }
 }

@@ -78,11 +78,9 @@ size_t render_outcome(const struct control *control, const struct outcome *outco
         render_stopped(&words, control->run, outcome->step, outcome->path,
                        outcome->bytes > 0 ? outcome->bytes : control->run->checkpoint_bytes, lang);
         break;
-    case OUTCOME_RESULT: {
-        size_t used = outcome->text ? strlen(outcome->text) : 0;
-        words_add(&words, "%.*s", (int)(used < RENDER_MAX ? used : RENDER_MAX), outcome->text ? outcome->text : "");
+    case OUTCOME_RESULT:
+        words_add_lines(&words, outcome->text ? outcome->text : "", RENDER_MAX);
         break;
-    }
     case OUTCOME_ENDED:
         outcome_ended(&words, control, zh);
         break;

@@ -72,7 +72,7 @@ void words_add(struct words *words, const char *format, ...) {
     }
 }
 
-void words_add_foreign(struct words *words, const char *text, size_t max) {
+static void add_foreign(struct words *words, const char *text, size_t max, bool lines) {
     size_t size = strlen(text), used = 0;
     for (size_t i = 0; i < size;) {
         uint32_t code = 0;
@@ -83,6 +83,8 @@ void words_add_foreign(struct words *words, const char *text, size_t max) {
         }
         if (n == 0)
             words_add(words, "?");
+        else if (code == '\n' && lines)
+            words_add(words, "\n");
         else if (code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x202a && code <= 0x202e))
             words_add(words, " ");
         else
@@ -90,6 +92,14 @@ void words_add_foreign(struct words *words, const char *text, size_t max) {
         used += n ? n : 1;
         i += n ? n : 1;
     }
+}
+
+void words_add_foreign(struct words *words, const char *text, size_t max) {
+    add_foreign(words, text, max, false);
+}
+
+void words_add_lines(struct words *words, const char *text, size_t max) {
+    add_foreign(words, text, max, true);
 }
 
 void words_trim(struct words *words) {

@@ -20,6 +20,8 @@ void words_add(struct words *words, const char *format, ...) __attribute__((form
 /* Bytes of foreign text on one line: control characters become blanks, broken UTF-8 "?", at most `max` bytes, then "…".
  */
 void words_add_foreign(struct words *words, const char *text, size_t max);
+/* As words_add_foreign, but newlines stay. */
+void words_add_lines(struct words *words, const char *text, size_t max);
 void words_trim(struct words *words); /* newlines and blanks at the end go */
 
 /* "bs" → "批量"; a name that is not known stays as it is (borrowed). Parameters and metrics share the table. */

@@ -233,25 +233,55 @@ static void test_start_once(void **state) {
     assert_int_equal(s->launches, 1);
 }
 
-/* The description is awaited when the bot dies: nothing has happened, so the command is carried out after the restart.
- */
+/* The description is awaited when the bot dies: nothing has happened yet, so the start is carried out afterwards, once. */
 static void test_start_waits_over_restart(void **state) {
+    static void *lost; /* what the dead bot waited for; kept reachable, as no one frees a dead process's memory */
     struct scene *s = *state;
     struct inbound inbound = {.channel = "talk",
                               .chat = "boss",
                               .sender = "boss",
                               .service_id = "w-1",
                               .text = "开始",
-                              .size = strlen("开始")};
+                              .size = strlen("开始"),
+                              .sent_ms = s->wall_ms};
     assert_int_equal(bot_inbound(s->bot, &inbound), TB_OK);
     scene_turn(s);
-    assert_int_equal(s->launches, 0);
-    launcher_output_cb *forgotten = s->capture_done;
-    void *user = s->capture_user;
-    forgotten(user, -1, "", 0); /* the dying bot hears no more of it than that */
+    assert_int_equal(s->captures, 1);
+    lost = s->capture_user;
     s->capture_done = NULL;
+    scene_restart(s);
+    assert_non_null(lost);
+    assert_int_equal(s->captures, 2);
+    scene_describe(s, 0, scene_described_json);
+    assert_int_equal(s->launches, 1);
+    scene_restart(s);
     scene_turn(s);
-    assert_int_equal(s->launches, 0);
+    assert_int_equal(s->launches, 1);
+}
+
+/* One thing happened, one message: the reply says it, and no report repeats it to the same chat. */
+static void test_nothing_is_told_twice(void **state) {
+    struct scene *s = *state;
+    scene_message(s, "boss", "开始", 0);
+    int before = s->chat.messages;
+    scene_hello(s, 1, "cnn", 0.001);
+    assert_int_equal(s->chat.messages, before + 1);
+    scene_message(s, "boss", "暂停", 0);
+    before = s->chat.messages;
+    scene_frame(s, "\"type\":\"event\",\"kind\":\"paused\",\"step\":5,\"id\":\"%s\"", s->trainer.id);
+    assert_int_equal(s->chat.messages, before + 1);
+    scene_message(s, "boss", "继续", 0);
+    before = s->chat.messages;
+    scene_frame(s, "\"type\":\"event\",\"kind\":\"resumed\",\"step\":5,\"id\":\"%s\"", s->trainer.id);
+    assert_int_equal(s->chat.messages, before + 1);
+    scene_message(s, "boss", "停止", 0);
+    before = s->chat.messages;
+    struct process_end end = {.exit_code = 0};
+    scene_frame(s, "\"type\":\"bye\",\"status\":\"stopped\"");
+    runs_process_ended(s->bot, 1, &end);
+    scene_pass(s, 5000);
+    assert_int_equal(s->chat.messages, before + 1);
+    assert_non_null(strstr(s->chat.sent, "#1 已停在第"));
 }
 
 static void test_groups(void **state) {
@@ -300,6 +330,7 @@ int main(void) {
         TEST(test_unhandled_after_restart),
         TEST(test_start_once),
         TEST(test_start_waits_over_restart),
+        TEST(test_nothing_is_told_twice),
         TEST(test_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

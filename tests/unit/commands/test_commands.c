@@ -279,6 +279,7 @@ static void test_near_misses(void **state) {
     } rows[] = {
         {"kaishi", "没有\"kaishi\"这个命令。你是要\"开始\"吗?"},
         {"停止8", "没有\"停止8\"这个命令。你是要\"停止 8\"吗?"},
+        {"开始cnn", "没有\"开始cnn\"这个命令。你是要\"开始 cnn\"吗?"},
         {"停之", "没有\"停之\"这个命令。你是要\"停止\"吗?"},
         {"stpo", "There is no command \"stpo\". Do you mean \"stop\"?"},
         {"xyzzy", "There is no command \"xyzzy\". Send \"help\" for those there are."},

@@ -69,11 +69,11 @@ static void test_progress(void **state) {
     assert_string_equal(say(&fact, LANG_ZH, STYLE_CARD), "cnn #7 · 62 % · 准确率 0.8906 ↑\n"
                                                          "▓▓▓▓▓▓▓▓▓▓▓▓░░░░░░░░ 970/1562 步\n"
                                                          "损失 0.3021(十步前 0.3187) · lr 0.001\n"
-                                                         "2,140 样本/秒 · 还要 35 秒");
+                                                         "2,140 样本/秒 · 还要 36 秒");
     assert_string_equal(say(&fact, LANG_EN, STYLE_CARD), "cnn #7 · 62 % · acc 0.8906 ↑\n"
                                                          "▓▓▓▓▓▓▓▓▓▓▓▓░░░░░░░░ step 970/1562\n"
                                                          "loss 0.3021 (was 0.3187) · lr 0.001\n"
-                                                         "2,140 samples/s · 35 s left");
+                                                         "2,140 samples/s · 36 s left");
     run->metrics[0].value = 0.302114;
     run->metrics[1].value = 0.89062;
     assert_string_equal(say(&fact, LANG_ZH, STYLE_CLASSIC),

@@ -93,6 +93,7 @@ static void test_next_start(void **state) {
     assert_string_equal(scene_say(s, "lr 0.0005"), "lr 0.001 → 0.0005,下次开始 cnn 时生效。");
     assert_true(s->ok);
     assert_string_equal(scene_say(s, "lr x0.5"), "lr 0.0005 → 0.00025,下次开始 cnn 时生效。");
+    assert_string_equal(scene_say(s, "lr 5"), "lr 要在 (0, 1] 之间;现在是 0.00025。");
     assert_string_equal(scene_say(s, "optimiser sgd"), "优化器 adam → sgd,下次开始 cnn 时生效。");
     scene_say(s, "开始");
     assert_int_equal(s->launches, 1);
