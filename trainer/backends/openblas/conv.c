@@ -319,8 +319,8 @@ static void weights_image(const struct cpu *cpu, const struct conv *conv, const 
 }
 
 static struct weights_scratch weights_scratch(const struct cpu *cpu, const struct conv *conv, const struct plan *plan,
-                                              int thread) {
-    char *at = cpu->own + (size_t)thread * cpu->own_bytes;
+                                              int part) {
+    char *at = cpu->own + (size_t)part * cpu->own_bytes;
     struct weights_scratch scratch = {.offsets = (const int32_t *)(const void *)cpu->shared};
     scratch.dw = carve(&at, conv->k * conv->kh * plan->run, 4);
     scratch.dbias = carve(&at, conv->k, 4);
@@ -331,15 +331,15 @@ static struct weights_scratch weights_scratch(const struct cpu *cpu, const struc
     return scratch;
 }
 
-/* The threads' parts are added in the order of the threads. */
+/* The parts are added in their order, whoever made them. */
 static void add_parts(const struct cpu *cpu, const struct conv *conv, const struct plan *plan, int64_t k, float *dw,
                       float *dbias) {
     int64_t length = conv->kh * plan->run;
-    for (int thread = 0; thread < cpu->threads; thread++) {
-        struct weights_scratch part = weights_scratch(cpu, conv, plan, thread);
-        dbias[k] = thread == 0 ? part.dbias[k] : dbias[k] + part.dbias[k];
+    for (int part = 0; part < cpu->threads; part++) {
+        struct weights_scratch made = weights_scratch(cpu, conv, plan, part);
+        dbias[k] = part == 0 ? made.dbias[k] : dbias[k] + made.dbias[k];
         for (int64_t i = k * length; i < (k + 1) * length; i++) {
-            dw[i] = thread == 0 ? part.dw[i] : dw[i] + part.dw[i];
+            dw[i] = part == 0 ? made.dw[i] : dw[i] + made.dw[i];
         }
     }
 }
@@ -355,20 +355,22 @@ void cpu_conv_backward_weights(struct backend *backend, const struct conv *conv,
     list_offsets(conv, &plan, (int32_t *)(void *)cpu->shared);
 #pragma omp parallel num_threads(cpu->threads)
     {
-        int thread = omp_get_thread_num();
-        struct weights_scratch scratch = weights_scratch(cpu, conv, &plan, thread);
-        memset(scratch.dw, 0, (size_t)dw_count * 4);
-        memset(scratch.dbias, 0, (size_t)conv->k * 4);
-        memset(scratch.frame, 0, (size_t)plan.frame * 4);
-        int64_t first = conv->n * thread / cpu->threads, last = conv->n * (thread + 1) / cpu->threads;
-        for (int64_t i = first; i < last; i++) {
-            int64_t out = i * plan.out_size;
-            copy_into_frame(conv, &plan, x + i * conv->h * conv->w * conv->c, scratch.frame);
-            cpu->kernels->mask(plan.cells, conv->k, conv->relu, y + out, dy + out, scratch.gradient, scratch.dbias);
-            list_by_filter(conv, &plan, scratch.gradient, winner != NULL ? winner + out : NULL, scratch);
-            weights_image(cpu, conv, &plan, scratch);
+        /* By part, not by thread: OpenMP may give fewer threads than were asked for. */
+#pragma omp for schedule(static, 1)
+        for (int part = 0; part < cpu->threads; part++) {
+            struct weights_scratch scratch = weights_scratch(cpu, conv, &plan, part);
+            memset(scratch.dw, 0, (size_t)dw_count * 4);
+            memset(scratch.dbias, 0, (size_t)conv->k * 4);
+            memset(scratch.frame, 0, (size_t)plan.frame * 4);
+            int64_t first = conv->n * part / cpu->threads, last = conv->n * (part + 1) / cpu->threads;
+            for (int64_t i = first; i < last; i++) {
+                int64_t out = i * plan.out_size;
+                copy_into_frame(conv, &plan, x + i * conv->h * conv->w * conv->c, scratch.frame);
+                cpu->kernels->mask(plan.cells, conv->k, conv->relu, y + out, dy + out, scratch.gradient, scratch.dbias);
+                list_by_filter(conv, &plan, scratch.gradient, winner != NULL ? winner + out : NULL, scratch);
+                weights_image(cpu, conv, &plan, scratch);
+            }
         }
-#pragma omp barrier
 #pragma omp for schedule(static)
         for (int64_t k = 0; k < conv->k; k++) {
             add_parts(cpu, conv, &plan, k, dw, dbias);

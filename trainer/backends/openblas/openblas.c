@@ -6,6 +6,7 @@
  */
 #include "openblas.h"
 
+#include <limits.h>
 #include <math.h>
 #include <sched.h>
 #include <stdio.h>
@@ -24,10 +25,22 @@ static struct cpu *of(struct backend *backend) {
 
 /* ---- life ---- */
 
+/* CPUs that the container's quota comes to, rounded up; a large number without one (cgroup v2, its own root). */
+static int threads_of_quota(void) {
+    long quota, period;
+    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
+    if (file == NULL) return INT_MAX;
+    int found = fscanf(file, "%ld %ld", &quota, &period); /* "max 100000" gives none */
+    fclose(file);
+    if (found != 2 || quota <= 0 || period <= 0) return INT_MAX;
+    return (int)((quota + period - 1) / period);
+}
+
 static int threads_allowed(void) {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-    return CPU_COUNT(&set);
+    int quota = threads_of_quota(), allowed = CPU_COUNT(&set);
+    return quota < allowed ? quota : allowed;
 }
 
 static int cpu_open(const struct backend_options *options, struct backend **ret_backend, char *error) {
@@ -48,7 +61,6 @@ static int cpu_open(const struct backend_options *options, struct backend **ret_
     cpu->kernels = kernels;
     cpu->blas = blas;
     cpu->threads = options->threads > 0 ? options->threads : threads_allowed();
-    blas.set_threads(cpu->threads);
     snprintf(cpu->text, sizeof cpu->text, "openblas (%s, %s kernels, %d thread%s%s)", blas.core, kernels->name,
              cpu->threads, cpu->threads == 1 ? "" : "s", blas.openmp ? "" : ", OpenBLAS without OpenMP: slower");
     snprintf(cpu->numerics, sizeof cpu->numerics, "openblas/%s/%s/%d", blas.core, kernels->name, cpu->threads);
@@ -161,9 +173,14 @@ static void cpu_scale(struct backend *backend, int64_t count, const uint8_t *fro
 }
 
 static void cpu_gemm(struct backend *backend, const struct gemm *gemm, const float *a, const float *b, float *c) {
-    of(backend)->blas.sgemm(101, gemm->transpose_a ? 112 : 111, gemm->transpose_b ? 112 : 111, (int)gemm->m,
-                            (int)gemm->n, (int)gemm->k, 1.0f, a, (int)gemm->lda, b, (int)gemm->ldb, gemm->beta, c,
-                            (int)gemm->ldc);
+    struct cpu *cpu = of(backend);
+    static int threads; /* OpenBLAS has one number for the process: another backend may have changed it */
+    if (threads != cpu->threads) {
+        threads = cpu->threads;
+        cpu->blas.set_threads(threads);
+    }
+    cpu->blas.sgemm(101, gemm->transpose_a ? 112 : 111, gemm->transpose_b ? 112 : 111, (int)gemm->m, (int)gemm->n,
+                    (int)gemm->k, 1.0f, a, (int)gemm->lda, b, (int)gemm->ldb, gemm->beta, c, (int)gemm->ldc);
 }
 
 static void cpu_bias_activation(struct backend *backend, int64_t n, int64_t width, const float *bias,
