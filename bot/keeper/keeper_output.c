@@ -63,7 +63,7 @@ static void release_held(struct keeper *k) {
 
 void output_room(struct keeper *k) {
     if (k->dropping) {
-        output_log_drop(&k->log, k->to_drop);
+        if (k->to_drop) output_log_drop(&k->log, k->to_drop);
         k->to_drop = 0;
         k->dropping = false;
     } else if (k->held_size) {

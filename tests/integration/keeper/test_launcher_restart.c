@@ -144,6 +144,48 @@ static void long_path(void **state) {
     assert_int_equal(bench.heard[1].signal, SIGINT);
 }
 
+/* A cgroup below our own that may use 64 MiB; false: there is none to be had. */
+static bool small_cgroup(char *path, size_t size) {
+    char command[2000];
+    snprintf(command, sizeof command,
+             "c=$(sed -n 's/^[0-9]*:memory://p' /proc/self/cgroup); "
+             "for d in /sys/fs/cgroup/memory$c /sys/fs/cgroup/memory /sys/fs/cgroup$(sed -n 's/^0:://p' "
+             "/proc/self/cgroup); do "
+             "g=$d/%s; mkdir $g 2>/dev/null || continue; "
+             "for f in memory.limit_in_bytes memory.max; do test -e $g/$f && echo 67108864 > $g/$f && echo $g && exit; "
+             "done; "
+             "rmdir $g; done",
+             strrchr(bench.dir, '/') + 1);
+    FILE *file = popen(command, "r");
+    assert_non_null(file);
+    bool found = fgets(path, (int)size, file) != NULL;
+    pclose(file);
+    path[found ? strcspn(path, "\n") : 0] = '\0';
+    return found;
+}
+
+static void out_of_memory(void **state) {
+    (void)state;
+    char group[1024], command[3000];
+    if (!small_cgroup(group, sizeof group)) {
+        print_message("SKIP out_of_memory: no cgroup with a memory limit can be made here\n");
+        skip();
+    }
+    snprintf(command, sizeof command,
+             "echo $$ > %s/cgroup.procs && exec %s/trainbot-keeper --run-dir %s -- sh -c 'echo growing; exec tail "
+             "/dev/zero'",
+             group, getenv("TRAINBOT_BIN"), bench_run_dir(1));
+    assert_int_equal(system(command), 0);
+    bench_wait(has_exit_file, 1);
+    assert_int_equal(launcher_adopt(bench.launcher, 1, bench_run_dir(1)), TB_OK);
+    bench_wait(was_ended, 1);
+    assert_int_equal(bench.heard[1].signal, SIGKILL);
+    assert_string_equal(bench.heard[1].lines[0], "growing");
+    assert_true(bench.heard[1].oom);
+    snprintf(command, sizeof command, "timeout 20 sh -c 'until rmdir %s 2>/dev/null; do sleep 0.05; done'", group);
+    assert_int_equal(system(command), 0);
+}
+
 int launcher_restart_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(adopted_alive, bench_setup, bench_teardown),
@@ -151,6 +193,7 @@ int launcher_restart_tests(void) {
         cmocka_unit_test_setup_teardown(adopted_without_trace, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(broken_exit_file, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(keeper_killed, bench_setup, bench_teardown),
+        cmocka_unit_test_setup_teardown(out_of_memory, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(long_path, bench_setup, bench_teardown),
     };
     return cmocka_run_group_tests_name("launcher: restarts", tests, NULL, NULL);
