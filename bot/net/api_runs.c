@@ -5,8 +5,7 @@
 #include "http_internal.h"
 #include "runs.h"
 #include "store.h"
-#include <cjson/cJSON.h>
-#include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
 #define RUNS_LIMIT 1000
@@ -67,7 +66,7 @@ static void put_live(struct json_out *out, const struct run *run) {
     double eta_s = run_eta_s(run), samples = run_samples_per_s(run);
     bool live = run_state_live(run->state);
     json_key(out, "epoch");
-    if (wire_is_absent(run->epoch))
+    if (!isfinite(run->epoch))
         json_null(out);
     else
         json_number(out, run->epoch);

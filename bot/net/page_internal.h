@@ -30,6 +30,7 @@ struct page {
     int64_t watched[WEB_WATCH_MAX];
     size_t watched_count;
     struct queue answers; /* never dropped; reading pauses at the bound */
+    struct queue backlog; /* messages up to rev, read from the store and not yet sent: a few */
     struct queue rows;    /* dropped beyond PAGE_ROWS_BYTES */
     bool lagging;
     int64_t runs[PAGE_RUNS_MAX]; /* ids with news */
@@ -45,8 +46,9 @@ bool queue_push(struct queue *queue, struct packet *packet);
 struct packet *queue_pop(struct queue *queue); /* NULL: empty */
 void queue_clear(struct queue *queue);
 
-/* The next message packet above *rev for a page that follows; sets *rev. NULL: none (or an error, logged). */
-struct packet *pages_next_message(struct http_server *server, int64_t *rev);
+/* The next message packet above *rev for a page that follows; sets *rev. NULL: none (or an error, logged). backlog: the
+ * page's own, for what was read ahead from the store. */
+struct packet *pages_next_message(struct http_server *server, int64_t *rev, struct queue *backlog);
 /* A run in memory as it is now; NULL: it is gone. */
 struct packet *pages_run_packet(struct http_server *server, int64_t id);
 /* The newest revision; asked from the store once, then known from what is sent. */

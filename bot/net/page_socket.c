@@ -95,6 +95,7 @@ void page_closed(struct page *page) {
     if (!page->server->pages.first)
         pages_forget(page->server);
     queue_clear(&page->answers);
+    queue_clear(&page->backlog);
     queue_clear(&page->rows);
     free(page->partial);
     free(page);
@@ -145,6 +146,7 @@ static int page_say(struct page *page, const struct web_say *say) {
 
 static void page_since(struct page *page, int64_t rev) {
     int64_t head = pages_head(page->server);
+    queue_clear(&page->backlog);
     page->rev = rev < head ? rev : head;
     page->following = true;
     page->synced_due = true;
@@ -226,7 +228,7 @@ static struct packet *next_packet(struct page *page) {
             lws_rx_flow_control(page->wsi, 1);
         return packet;
     }
-    if (page->following && (packet = pages_next_message(page->server, &page->rev)))
+    if (page->following && (packet = pages_next_message(page->server, &page->rev, &page->backlog)))
         return packet;
     if (page->synced_due) {
         struct json_out out = {0};

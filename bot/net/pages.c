@@ -10,6 +10,7 @@
 
 #define FIRST_MESSAGES 200 /* what a page without memory gets */
 #define RUNS_EVERY_MS 100
+#define PAGE_BACKLOG 32 /* messages read from the store at a time for a page that is behind */
 
 static void wake_all(struct http_server *server) {
     for (struct page *page = server->pages.first; page; page = page->next)
@@ -71,22 +72,24 @@ static void refresh(struct http_server *server) {
         bot_log(http_bot(server), 1, "web: the conversation cannot be read");
 }
 
-struct oldest {
-    struct packet *packet;
+struct behind {
+    struct queue *backlog;
     int64_t rev;
 };
 
-static bool take_oldest(void *user, const struct message_record *message) {
-    struct oldest *oldest = user;
-    oldest->packet = packet_message(message);
-    oldest->rev = message->rev;
-    return false;
+static bool take_behind(void *user, const struct message_record *message) {
+    struct behind *behind = user;
+    if (!queue_push(behind->backlog, packet_message(message)))
+        return false;
+    behind->rev = message->rev;
+    return behind->backlog->count < PAGE_BACKLOG;
 }
 
-struct packet *pages_next_message(struct http_server *server, int64_t *rev) {
+struct packet *pages_next_message(struct http_server *server, int64_t *rev, struct queue *backlog) {
     struct pages *pages = &server->pages;
-    if (*rev >= pages->rev)
-        return NULL;
+    struct packet *packet = queue_pop(backlog);
+    if (packet || *rev >= pages->rev)
+        return packet;
     if (*rev >= pages->base) {
         for (size_t i = 0; i < pages->recent_count; i++) {
             if (pages->recent[i].rev > *rev) {
@@ -97,12 +100,12 @@ struct packet *pages_next_message(struct http_server *server, int64_t *rev) {
         *rev = pages->rev;
         return NULL;
     }
-    struct oldest oldest = {NULL, pages->rev};
+    struct behind behind = {backlog, pages->rev};
     int64_t limit = *rev ? INT32_MAX : FIRST_MESSAGES;
-    if (store_history(store_of(server), "web", WEB_CHAT, *rev, limit, take_oldest, &oldest) < 0)
+    if (store_history(store_of(server), "web", WEB_CHAT, *rev, limit, take_behind, &behind) < 0)
         bot_log(http_bot(server), 1, "web: the conversation cannot be read");
-    *rev = oldest.rev;
-    return oldest.packet;
+    *rev = behind.rev;
+    return queue_pop(backlog);
 }
 
 void pages_nudge(struct http_server *server) {

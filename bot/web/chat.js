@@ -6,6 +6,14 @@ import { el, byId, setText, show } from './dom.js';
 import { t, clockTime, day } from './text.js';
 
 const LONG_TEXT = 1200;
+const BAR = /^(?=[▓█░]{5})([▓█]*)(░*) ?(.*)$/u;
+
+/** A line "▓▓▓░░ 970/1562" as a bar that fits any width, its text below. */
+function drawnBar([, full, rest, text]) {
+  const bar = el('span.bar', { role: 'img', ariaLabel: text }, el('span'));
+  bar.firstElementChild.style.width = `${(full.length / (full.length + rest.length)) * 100}%`;
+  return el('span.barred', {}, bar, el('span', {}, text));
+}
 
 export class Chat {
   /** on: {say(text), again(id), picture(src, title)} */
@@ -69,7 +77,8 @@ export class Chat {
 
   make(message) {
     const mine = message.dir === 'in';
-    const node = el(`li.message.${mine ? 'mine' : 'theirs'}.${message.class}`, { 'data-id': message.id, 'data-day': day(message.t_ms) });
+    const good = message.class === 'alert' && message.text.startsWith('✓') ? '.good' : '';
+    const node = el(`li.message.${mine ? 'mine' : 'theirs'}.${message.class}${good}`, { 'data-id': message.id, 'data-day': day(message.t_ms) });
     if (message.image) {
       const image = el('img', { src: message.image, alt: message.text || t('picture'), loading: 'lazy' });
       image.onload = () => this.grown(false);
@@ -85,12 +94,12 @@ export class Chat {
   text(message, mine) {
     const box = el('div.text', { dir: 'auto' });
     const lines = message.text.split('\n');
-    if (!mine && (lines.length > 1 || message.class === 'alert')) {
-      box.append(el('span.first', {}, lines[0]));
-      if (lines.length > 1) box.append(`\n${lines.slice(1).join('\n')}`);
-    } else {
-      box.append(message.text);
-    }
+    const headed = !mine && (lines.length > 1 || message.class === 'alert');
+    lines.forEach((line, i) => {
+      const bar = mine ? null : BAR.exec(line);
+      if (bar) box.append(drawnBar(bar));
+      else box.append(headed && i === 0 ? el('span.first', {}, line) : line, i + 1 < lines.length && !BAR.test(lines[i + 1]) ? '\n' : '');
+    });
     if (message.text.length < LONG_TEXT) return box;
     box.classList.add('folded');
     const more = el('button.more', { type: 'button' }, t('more'));

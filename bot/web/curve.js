@@ -42,7 +42,7 @@ export class Series {
   smoothed() {
     const all = this.buckets;
     if (!all.length) return [];
-    const span = Math.max(1, (all[all.length - 1][1] - all[0][0]) / 30);
+    const span = Math.max(1, (all[all.length - 1][1] - all[0][0]) / 50);
     let sum = 0, weight = 0, before = all[0][0];
     const out = [];
     for (const b of all) {
@@ -78,7 +78,7 @@ function range(buckets, robust) {
 function ticks(low, high, count) {
   const rough = (high - low) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const size = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough);
+  const size = [1, 2, 2.5, 5, 10].map((m) => m * power).find((s) => s >= rough);
   const out = [];
   for (let v = Math.ceil(low / size) * size; v <= high + size * 1e-6; v += size) out.push(Math.abs(v) < size * 1e-6 ? 0 : v);
   return out;
@@ -178,7 +178,7 @@ export function drawCurve(canvas, lines, marks = []) {
     });
   });
   g.fillStyle = ink('--muted');
-  const stepTicks = ticks(from, to, Math.max(2, Math.floor(width / 110)));
+  const stepTicks = ticks(from, to, Math.max(3, Math.floor(width / 90)));
   stepTicks.filter((v) => v > 0 && Number.isInteger(v)).forEach((v) => {
     const x = X(v);
     g.textAlign = x > width - right - 20 ? 'right' : x < left + 12 ? 'left' : 'center';

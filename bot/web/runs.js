@@ -2,7 +2,7 @@
 // what happened to it. Run objects come from /api/runs and, newer, over the live line; rows only over the live line.
 
 import { el, byId, setText, show } from './dom.js';
-import { t, stateName, kindName, metricName, number, metric, duration, clockTime, day } from './text.js';
+import { t, stateName, kindName, metricName, paramName, number, exact, metric, duration, clockTime, day } from './text.js';
 import { Series, drawCurve } from './curve.js';
 
 const LIVE = ['queued', 'starting', 'running', 'paused', 'stopping'];
@@ -46,9 +46,13 @@ class Curves {
     this.changed();
   }
 
+  /** Soon, and not again before: live rows come faster than any pause. */
   reloadSoon() {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.load(), 300);
+    if (this.timer) return;
+    this.timer = setTimeout(() => {
+      this.timer = 0;
+      this.load();
+    }, 300);
   }
 
   add(packet, late) {
@@ -182,7 +186,7 @@ export class Runs {
     if (run.ended_ms && run.started_ms) facts.push(`${t('took')} ${duration((run.ended_ms - run.started_ms) / 1000)}`);
     setText(byId('card-facts'), facts.join(' · '));
     const tiles = chosenMetrics(run, 3).map((name) => [metricName(name), metric(run.metrics[name]), name]);
-    if ('lr' in run.params) tiles.push([t('lr'), number(run.params.lr), 'lr']);
+    if ('lr' in run.params) tiles.push([paramName('lr'), exact(run.params.lr), 'lr']);
     byId('card-tiles').replaceChildren(...tiles.map(([name, value, key]) => el(`div.tile.${key === 'loss' ? 'first' : key === 'acc' ? 'second' : 'other'}`, {},
       el('dt', {}, name), el('dd', {}, value))));
     show(this.card.canvas, this.curveShown);
@@ -281,11 +285,11 @@ export class Runs {
   renderRun(run) {
     setText(byId('run-title'), `${run.name} #${run.id}`);
     const changes = run.param_history.filter((change) => change.step > 0);
-    this.marks = changes.slice(-12).map((change) => ({ step: change.step, text: `${metricName(change.name)} ${number(change.new)}` }));
-    const params = Object.entries(run.params).map(([name, value]) => el('div', {}, el('dt', {}, metricName(name)), el('dd', {}, number(value))));
+    this.marks = changes.slice(-12).map((change) => ({ step: change.step, text: `${change.name} ${exact(change.new)}` }));
+    const params = Object.entries(run.params).map(([name, value]) => el('div', {}, el('dt', {}, paramName(name)), el('dd', {}, exact(value))));
     const metrics = Object.entries(run.metrics).map(([name, value]) => el('div', {}, el('dt', {}, metricName(name)), el('dd', {}, metric(value))));
     const events = [...run.events.map((event) => ({ ...event, title: kindName(event.kind) })),
-      ...changes.map((change) => ({ t_ms: change.t_ms, step: change.step, title: `${metricName(change.name)} ${number(change.old)} → ${number(change.new)}`, text: change.by }))]
+      ...changes.map((change) => ({ t_ms: change.t_ms, step: change.step, title: `${change.name} ${exact(change.old)} → ${exact(change.new)}`, text: change.by }))]
       .sort((a, b) => a.t_ms - b.t_ms);
     const dark = matchMedia('(prefers-color-scheme: dark)').matches ? '&dark=1' : '';
     byId('run-body').replaceChildren(
