@@ -17,7 +17,7 @@
 struct schema {
     char *trainer, *key;
     struct run *declared; /* NULL: not known */
-    bool asking;
+    bool asking, asked;   /* asked: in this bot's life */
     struct schema *next;
 };
 
@@ -284,12 +284,17 @@ enum verdict schema_get(struct request *request, const struct trainer_settings *
     struct bot *bot = request->bot;
     struct schema *schema = schema_of(bot, trainer->name);
     const struct run *known = schema_known(bot, trainer);
+    char why[300] = "";
     if (known || !trainer->describe || !schema) {
+        /* What an earlier life kept serves at once; a program found through PATH may be a newer one by now. */
+        bool again = known && schema && trainer->describe && !schema->asked && !schema->asking;
+        if (again) schema->asking = ask_trainer(bot, trainer, why, sizeof why) == TB_OK;
+        if (again) schema->asked = true;
         *ret_declared = known;
         return DONE;
     }
-    char why[300] = "";
     int status = schema->asking ? TB_OK : ask_trainer(bot, trainer, why, sizeof why);
+    schema->asked = true;
     if (status < 0) {
         return request_refuse(request, "%s 没法启动(describe):%s", "%s cannot start (describe): %s", trainer->name,
                               why[0] ? why : tb_error_text(status));

@@ -1,7 +1,7 @@
 /*
  * schema.h: what a trainer declares (parameters with ranges, own commands) before a run of it says hello: the output of
  * its `describe` command, kept in the store under "describe/TRAINER" as long as the command and the files it names stay
- * the same; without `describe`, what its newest run declared.
+ * the same, and asked anew once in a bot's life; without `describe`, what its newest run declared.
  */
 #ifndef TRAINBOT_SCHEMA_H
 #define TRAINBOT_SCHEMA_H

@@ -170,12 +170,34 @@ static void test_describe_fails(void **state) {
     assert_int_equal(s->launches, 0);
 }
 
+/* What an earlier life of the bot kept serves at once, and is asked anew once. */
+static void test_described_over_restart(void **state) {
+    struct scene *s = *state;
+    scene_say(s, "lr abc");
+    assert_int_equal(s->captures, 1);
+    scene_restart(s);
+    scene_say_only(s, "lr abc", strlen("lr abc"));
+    assert_string_equal(s->last, "\"abc\" 不是数。lr 要在 (0, 1] 之间,例如:lr 0.0005");
+    assert_int_equal(s->captures, 2);
+    scene_describe(s, 0,
+                   "{\"params\":[{\"name\":\"lr\",\"type\":\"float\",\"value\":1,\"min\":0,\"max\":9,\"live\":true}]}");
+    assert_string_equal(scene_say(s, "lr 10"), "lr 要在 [0, 9] 之间;现在是 1。");
+    assert_int_equal(s->captures, 2);
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, scene_setup, scene_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_ranges_before_start), TEST(test_seed_forms_live), TEST(test_x_counts_from_the_last_asked),
-        TEST(test_next_start),          TEST(test_not_live_waits),  TEST(test_mixed_waits_for_the_trainer),
-        TEST(test_ended_while_waiting), TEST(test_params_list),     TEST(test_describe_fails),
+        TEST(test_ranges_before_start),
+        TEST(test_seed_forms_live),
+        TEST(test_x_counts_from_the_last_asked),
+        TEST(test_next_start),
+        TEST(test_not_live_waits),
+        TEST(test_mixed_waits_for_the_trainer),
+        TEST(test_ended_while_waiting),
+        TEST(test_params_list),
+        TEST(test_describe_fails),
+        TEST(test_described_over_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
