@@ -241,6 +241,41 @@ static void log_counts_what_it_drops(void **state) {
     assert_true(log_.dropped >= 12);
 }
 
+static int hung_disk[2];
+
+static int hang(void *user) {
+    (void)user;
+    char byte;
+    return read(hung_disk[0], &byte, 1) == 1 ? 0 : -1;
+}
+
+/* The writer hangs in the kernel: put takes what its ring holds and never waits. */
+static void hung_disk_holds_nobody(void **state) {
+    (void)state;
+    const struct output_log_bounds bounds = {16 << 10, 24 << 10, 512 << 10};
+    static char bytes[OUTPUT_LOG_RING];
+    int dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(pipe(hung_disk), 0);
+    assert_int_equal(output_log_open(&log_, dir, &bounds), 0);
+    output_log_save(&log_, hang, NULL);
+    size_t taken = 0, last;
+    do { /* the writer may still take the first ones */
+        last = output_log_put(&log_, bytes, sizeof bytes);
+        taken += last;
+    } while (last);
+    assert_true(taken >= OUTPUT_LOG_RING);
+    output_log_drop(&log_, 1000);
+    assert_int_equal(output_log_dropped(&log_), 1000);
+    assert_int_equal(write(hung_disk[1], "x", 1), 1);
+    output_log_close(&log_);
+    struct stat st;
+    assert_int_equal(fstatat(dir, "output.log", &st, 0), 0);
+    assert_true((size_t)st.st_size >= taken || taken > 400000);
+    close(dir);
+    close(hung_disk[0]);
+    close(hung_disk[1]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(last_lines),
@@ -248,6 +283,7 @@ int main(void) {
         cmocka_unit_test(record_text),
         cmocka_unit_test_setup_teardown(oom_counters, make_root, drop_root),
         cmocka_unit_test_setup_teardown(log_keeps_head_and_tail, make_root, drop_root),
+        cmocka_unit_test_setup_teardown(hung_disk_holds_nobody, make_root, drop_root),
         cmocka_unit_test(log_counts_what_it_drops),
     };
     return cmocka_run_group_tests_name("keeper", tests, NULL, NULL);
