@@ -41,6 +41,7 @@ struct serve {
     struct bot *bot;
     struct channel *web;
     enum phase phase;
+    bool folding; /* a checkpoint of the log is under way */
     int lock_fd, to_close, level, exit_code;
     int64_t started_ms, timer_due_ms;
 };
@@ -90,6 +91,8 @@ static void quit(void *user) {
     begin_stop(user);
 }
 
+static void fold_log(struct serve *serve);
+
 /* ---- the turn ---- */
 
 static void on_timer(uv_timer_t *timer) {
@@ -103,6 +106,7 @@ static void on_turn(uv_prepare_t *prepare) {
     struct serve *serve = prepare->data;
     if (serve->phase >= CLOSING_PARTS) return;
     bot_turn_end(serve->bot);
+    fold_log(serve);
     int64_t due_ms = bot_next_ms(serve->bot), now_ms = mono_ms(NULL);
     if (due_ms == serve->timer_due_ms) return;
     serve->timer_due_ms = due_ms;
@@ -112,6 +116,36 @@ static void on_turn(uv_prepare_t *prepare) {
     }
     uv_update_time(&serve->loop);
     uv_timer_start(&serve->timer, on_timer, due_ms > now_ms ? (uint64_t)(due_ms - now_ms) : 0, 0);
+}
+
+/* The log's pages go back into the file on libuv's pool, so that no turn waits for the disk. */
+struct checkpoint {
+    uv_work_t work;
+    struct serve *serve;
+};
+
+static void checkpoint_work(uv_work_t *work) {
+    struct checkpoint *checkpoint = (struct checkpoint *)work;
+    struct store_reader *reader = NULL;
+    if (store_reader_open(checkpoint->serve->config->settings.state_dir, &reader) < 0) return;
+    (void)!store_reader_checkpoint(reader);
+    store_reader_close(reader);
+}
+
+static void checkpoint_done(uv_work_t *work, int status) {
+    struct checkpoint *checkpoint = (struct checkpoint *)work;
+    (void)status;
+    checkpoint->serve->folding = false;
+    free(checkpoint);
+}
+
+static void fold_log(struct serve *serve) {
+    if (serve->folding || !store_wants_checkpoint(serve->store)) return;
+    struct checkpoint *checkpoint = malloc(sizeof *checkpoint);
+    if (!checkpoint) return;
+    checkpoint->serve = serve;
+    serve->folding = uv_queue_work(&serve->loop, &checkpoint->work, checkpoint_work, checkpoint_done) == 0;
+    if (!serve->folding) free(checkpoint);
 }
 
 /* ---- leaving ---- */

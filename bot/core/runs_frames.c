@@ -154,6 +154,10 @@ static int take_hello(struct bot *bot, struct trainer_conn *conn, const struct w
 static int take_rows(struct bot *bot, struct run *run, const struct wire_rows *rows, bool progress) {
     int64_t now = runs_now(bot);
     int status = store_rows_append(bot->ports.store, run->id, progress, rows);
+    if (status == TB_EINVAL || status == TB_ERANGE) { /* refused for good: sending them again would change nothing */
+        runs_event(bot, run, rows->steps[0], "note", "rows refused: %s", tb_error_text(status));
+        return TB_OK;
+    }
     if (status < 0) return status;
     bool advanced = run_take_rows(run, rows, progress, now);
     rules_rows(run, rows, now);
