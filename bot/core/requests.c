@@ -231,20 +231,6 @@ static void store_defaults(struct request *request) {
     }
 }
 
-static void add_result(struct request *request, const struct control *control, const struct outcome *outcome) {
-    char command[300];
-    snprintf(command, sizeof command, "%s%s%.200s", control->name ? control->name : "",
-             control->args && control->args[0] ? " " : "", control->args ? control->args : "");
-    struct result_record result = {.run = control->run->id,
-                                   .t_ms = clock_wall_ms(request->bot->ports.clock),
-                                   .step = control->run->step,
-                                   .command = command,
-                                   .text = outcome->text ? outcome->text : "",
-                                   .image = outcome->images_count > 0 ? outcome->images[0] : 0};
-    int status = store_result_add(request->bot->ports.store, &result);
-    if (status < 0) bot_log(request->bot, 0, "a result was not kept: %s", tb_error_text(status));
-}
-
 /* Behind a stop: how to go on, where the trainer can. */
 static void add_go_on(struct bot *bot, const struct control *control, const struct outcome *outcome, enum lang lang,
                       struct words *words) {
@@ -290,7 +276,6 @@ void commands_outcome(struct bot *bot, const struct control *control, const stru
     if (ok && request->after) words_add(&words, "%s", request->after);
     if (outcome->kind == OUTCOME_APPLIED) store_defaults(request);
     render_buttons(control->run, request->lang, buttons, sizeof buttons);
-    if (outcome->kind == OUTCOME_RESULT) add_result(request, control, outcome);
     request_tell(request, text[0] ? text : (request_zh(request) ? "好了。" : "Done."), 0, control->run->id, buttons);
     for (size_t i = 0; i < outcome->images_count; i++)
         request_tell(request, NULL, outcome->images[i], control->run->id, NULL);

@@ -66,39 +66,39 @@ static char *key_of(const struct trainer_settings *trainer) {
     return key;
 }
 
-static void need_member(cJSON *object, const char *name, cJSON *value) {
-    if (cJSON_GetObjectItemCaseSensitive(object, name))
-        cJSON_Delete(value);
-    else
-        cJSON_AddItemToObject(object, name, value);
-}
-
-struct run *schema_parse(const char *json, size_t size, const char *name) {
-    const char *from = size > 0 ? memchr(json, '{', size) : NULL;
-    cJSON *object = from ? cJSON_ParseWithLength(from, size - (size_t)(from - json)) : NULL;
+/* The first whole JSON object in what a program printed, as it stands (numbers keep all their digits). NULL: none. */
+static const char *find_object(const char *json, size_t size, size_t *ret_size, cJSON **ret_object) {
+    const char *from = size > 0 ? memchr(json, '{', size) : NULL, *end = NULL;
+    cJSON *object = from ? cJSON_ParseWithLengthOpts(from, size - (size_t)(from - json), &end, false) : NULL;
     if (!cJSON_IsObject(object) || !cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(object, "params"))) {
         cJSON_Delete(object);
         return NULL;
     }
-    need_member(object, "type", cJSON_CreateString("hello"));
-    need_member(object, "seq", cJSON_CreateNumber(1));
-    need_member(object, "v", cJSON_CreateNumber(WIRE_VERSION));
-    need_member(object, "instance", cJSON_CreateString("00000000000000000000000000000000"));
-    need_member(object, "name", cJSON_CreateString(name));
-    need_member(object, "host", cJSON_CreateString("-"));
-    need_member(object, "pid", cJSON_CreateNumber(0));
-    need_member(object, "total_steps", cJSON_CreateNumber(0));
-    need_member(object, "batch", cJSON_CreateNumber(0));
-    need_member(object, "commands", cJSON_CreateArray());
-    need_member(object, "next_seq", cJSON_CreateNumber(1));
-    char *line = cJSON_PrintUnformatted(object);
-    cJSON_Delete(object);
+    *ret_size = (size_t)(end - from);
+    *ret_object = object;
+    return from;
+}
+
+/* The object with the members that make it a hello, where it is none yet. Caller frees. */
+static char *as_hello(const char *object, size_t size, const cJSON *parsed) {
+    if (cJSON_GetObjectItemCaseSensitive(parsed, "type")) return strndup(object, size);
+    return text_print("{\"type\":\"hello\",\"seq\":1,\"v\":%d,\"instance\":\"%032d\",%s%.*s", WIRE_VERSION, 0,
+                      cJSON_GetObjectItemCaseSensitive(parsed, "name") ? "" : "\"name\":\"-\",", (int)size - 1,
+                      object + 1);
+}
+
+struct run *schema_parse(const char *json, size_t size, const char *name) {
+    cJSON *parsed = NULL;
+    const char *object = find_object(json, size, &size, &parsed);
+    if (!object) return NULL;
+    char *line = as_hello(object, size, parsed);
+    cJSON_Delete(parsed);
     struct wire_frame frame;
     struct wire_fault fault;
     struct run *run = NULL;
     if (line && wire_decode(line, strlen(line), &frame, &fault) == 0) {
         run = frame.kind == WIRE_HELLO ? run_create() : NULL;
-        if (run && run_take_hello(run, &frame.u.hello) < 0) {
+        if (run && (run_take_hello(run, &frame.u.hello) < 0 || text_set(&run->name, name) < 0)) {
             run_free(run);
             run = NULL;
         }
@@ -177,15 +177,17 @@ struct asking {
 };
 
 static void keep_answer(struct bot *bot, const struct asking *asking, const char *output, size_t size) {
-    const char *from = memchr(output, '{', size);
-    cJSON *object = from ? cJSON_ParseWithLength(from, size - (size_t)(from - output)) : NULL;
-    if (object) cJSON_AddStringToObject(object, KEY_NAME, asking->key);
-    char *json = object ? cJSON_PrintUnformatted(object) : NULL, *name = text_print("describe/%s", asking->trainer);
+    cJSON *parsed = NULL, *key = cJSON_CreateString(asking->key);
+    const char *object = find_object(output, size, &size, &parsed);
+    char *quoted = key ? cJSON_PrintUnformatted(key) : NULL, *name = text_print("describe/%s", asking->trainer);
+    char *json = object && quoted ? text_print("{\"" KEY_NAME "\":%s,%.*s", quoted, (int)size - 1, object + 1) : NULL;
     int status = json && name ? store_set(bot->ports.store, name, json) : TB_ENOMEM;
     if (status < 0) bot_log(bot, 1, "what %s declares was not kept: %s", asking->trainer, tb_error_text(status));
     free(json);
     free(name);
-    cJSON_Delete(object);
+    cJSON_free(quoted);
+    cJSON_Delete(key);
+    cJSON_Delete(parsed);
 }
 
 /* Says to all who wait why the trainer could not be asked. */

@@ -166,7 +166,7 @@ void words_add_value(struct words *words, enum wire_type type, double number, co
         words_add(words, "%s", exact);
         break;
     case WIRE_INT:
-        if (fabs(number) < 9e15)
+        if (fabs(number) <= 9007199254740992.0)
             words_add_count(words, (int64_t)number);
         else
             words_add(words, "%.17g", number);

@@ -233,7 +233,8 @@ static void test_start_once(void **state) {
     assert_int_equal(s->launches, 1);
 }
 
-/* The description is awaited when the bot dies: nothing has happened yet, so the start is carried out afterwards, once. */
+/* The description is awaited when the bot dies: nothing has happened yet, so the start is carried out afterwards, once.
+ */
 static void test_start_waits_over_restart(void **state) {
     static void *lost; /* what the dead bot waited for; kept reachable, as no one frees a dead process's memory */
     struct scene *s = *state;

@@ -199,7 +199,9 @@ static void test_recognize_live(void **state) {
     scene_frame(s, "\"type\":\"result\",\"id\":\"%s\",\"text\":\"9 of 10 right\",\"images\":[]", s->trainer.id);
     assert_string_equal(s->last, "9 of 10 right");
     assert_true(s->ok);
-    assert_non_null(strstr(scene_say(s, "结果"), "#1 第 0 步 · recognize 10\n9 of 10 right"));
+    const char *kept = strstr(scene_say(s, "结果"), "#1 第 0 步 · recognize 10\n9 of 10 right");
+    assert_non_null(kept);
+    assert_null(strstr(kept + 1, "#1")); /* once */
     scene_say(s, "难例 16");
     assert_string_equal(s->trainer.call, "难例 16");
     assert_string_equal(scene_say(s, "滤波"), "没有\"滤波\"这个命令。你是要\"滤波器\"吗?");

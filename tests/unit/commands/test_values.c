@@ -180,7 +180,9 @@ static void test_described_over_restart(void **state) {
     assert_string_equal(s->last, "\"abc\" 不是数。lr 要在 (0, 1] 之间,例如:lr 0.0005");
     assert_int_equal(s->captures, 2);
     scene_describe(s, 0,
-                   "{\"params\":[{\"name\":\"lr\",\"type\":\"float\",\"value\":1,\"min\":0,\"max\":9,\"live\":true}]}");
+                   "{\"params\":[{\"name\":\"lr\",\"type\":\"float\",\"value\":1,\"min\":0,\"max\":9,\"live\":true},"
+                   "{\"name\":\"seed\",\"type\":\"int\",\"value\":1,\"min\":0,\"max\":9007199254740991}]}");
+    assert_string_equal(scene_say(s, "seed -1"), "seed 要在 0 到 9,007,199,254,740,991 之间;现在是 1。");
     assert_string_equal(scene_say(s, "lr 10"), "lr 要在 [0, 9] 之间;现在是 1。");
     assert_int_equal(s->captures, 2);
 }
