@@ -59,9 +59,10 @@ __attribute__((warn_unused_result)) int engine_create(const struct engine_option
                                                       char *error);
 void engine_free(struct engine *engine); /* NULL is fine */
 
-/* "openblas (SkylakeX kernels, 2 threads)": said once at start; borrowed while the engine lives. */
+/* "openblas (SkylakeX, avx512 kernels, 2 threads) (auto: the fastest of this build)": said once at start; borrowed while
+ * the engine lives. */
 const char *engine_backend_text(const struct engine *engine);
-/* What a resumed run must share to continue bit for bit: "openblas/SkylakeX/2". Borrowed while the engine lives. */
+/* What a resumed run must share to continue bit for bit: "openblas/SkylakeX/avx512/2". Borrowed while the engine lives. */
 const char *engine_numerics(const struct engine *engine);
 
 struct batch {

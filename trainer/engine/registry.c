@@ -26,7 +26,11 @@ static int open_first(const struct backend_options *options, struct backend **re
     for (size_t i = 0; i < TABLE_COUNT; i++) {
         char reason[ENGINE_ERROR_SIZE] = "";
         if (table[i]->open(options, ret_backend, reason) == 0) {
-            snprintf(ret_why, BACKEND_TEXT_SIZE, "auto: the fastest that works of %zu", TABLE_COUNT);
+            if (reasons[0] == '\0') {
+                snprintf(ret_why, BACKEND_TEXT_SIZE, "auto: the fastest of this build");
+            } else {
+                snprintf(ret_why, BACKEND_TEXT_SIZE, "auto: %.110s", reasons);
+            }
             return ENGINE_OK;
         }
         size_t used = strlen(reasons);

@@ -4,6 +4,8 @@
  * A tile of pixels × filters is kept in registers while all of a window is summed, in the order row, column, channel;
  * the filters stream from the second-level cache.
  */
+#include <string.h>
+
 #include "kernels_vector.h"
 
 #if KERNELS_REGISTERS >= 28
@@ -140,10 +142,9 @@ ALWAYS_INLINE void finish_window(const struct finish_job *job, const float *from
     if (job->relu) best = rectified(best);
     int64_t left = job->k - k;
     if (left >= KERNELS_WIDTH) {
+        bytes places = __builtin_convertvector(place, bytes);
         store(y + k, best);
-        for (int i = 0; i < KERNELS_WIDTH; i++) {
-            winner[k + i] = (uint8_t)place[i];
-        }
+        memcpy(winner + k, &places, sizeof places);
     } else {
         for (int i = 0; i < left; i++) {
             y[k + i] = best[i];

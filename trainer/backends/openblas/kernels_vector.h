@@ -12,6 +12,7 @@
 #define VECTOR_BYTES (KERNELS_WIDTH * 4)
 typedef float vector __attribute__((vector_size(VECTOR_BYTES)));
 typedef float vector_loose __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
+typedef uint8_t bytes __attribute__((vector_size(KERNELS_WIDTH)));
 typedef int32_t mask __attribute__((vector_size(VECTOR_BYTES)));
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
