@@ -163,7 +163,7 @@ static size_t lay_out(uint64_t digits, int exponent, char *text) {
     char d[20];
     int n = (int)wire_format_u64(digits, d), point = n + exponent; /* the point stands after `point` digits */
     char *p = text;
-    if (point > 17 || point < -4) {
+    if ((point > 15 && n <= point) || point < -4) { /* whole from 2^53 on: not to be taken for an exact integer */
         *p++ = d[0];
         if (n > 1) {
             *p++ = '.';
