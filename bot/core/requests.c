@@ -242,22 +242,40 @@ static void add_go_on(struct bot *bot, const struct control *control, const stru
               (long long)run->id);
 }
 
+/* What a trainer took stands for the next start as well, though the request that asked is gone. */
+static void keep_applied(struct bot *bot, const struct control *control, const struct outcome *outcome) {
+    for (size_t i = 0; control->run->trainer[0] && i < outcome->count; i++) {
+        const struct wire_named *now = &outcome->new_values[i];
+        struct run_param param = {.type = now->value.type,
+                                  .number = now->value.number,
+                                  .text = (char *)(uintptr_t)now->value.text};
+        char text[300];
+        change_text(&param, text, sizeof text);
+        int status = default_put(bot, control->run->trainer, now->name, text);
+        if (status < 0) bot_log(bot, 0, "a value for the next start was not kept: %s", tb_error_text(status));
+    }
+}
+
 /* The request is not known any more (the bot restarted): the chat that asked hears it all the same. */
 static void tell_orphan(struct bot *bot, const struct control *control, const struct outcome *outcome) {
     const char *colon = control->by ? strchr(control->by, ':') : NULL;
+    if (outcome->kind == OUTCOME_APPLIED) keep_applied(bot, control, outcome);
     if (!colon) return;
     char channel[64], text[RENDER_MAX];
     snprintf(channel, sizeof channel, "%.*s", (int)(colon - control->by < 60 ? colon - control->by : 60), control->by);
     struct session *session = session_find(bot, channel, colon + 1);
-    enum lang lang = session ? session_lang(bot, session) : bot->ports.settings->language;
-    if (!session || render_outcome(control, outcome, lang, text, sizeof text) == 0) return;
+    if (!session) return;
+    enum lang lang = session_lang(bot, session);
+    struct words words = {.text = text, .size = sizeof text};
+    words.length = render_outcome(control, outcome, lang, text, sizeof text);
+    add_go_on(bot, control, outcome, lang, &words);
     struct outbox_message message = {.channel = channel,
                                      .chat = colon + 1,
                                      .class = MESSAGE_REPLY,
                                      .text = text,
                                      .run = control->run->id,
                                      .key = ""};
-    int status = outbox_add(bot, &message, NULL);
+    int status = text[0] ? outbox_add(bot, &message, NULL) : TB_OK;
     if (status < 0) bot_log(bot, 0, "an outcome for %s could not be queued: %s", channel, tb_error_text(status));
 }
 

@@ -15,6 +15,7 @@
 
 static struct scene *here; /* the fakes have no user pointer */
 static uint64_t next_seq = 1;
+static unsigned instances; /* each hello but a reconnect is a new process */
 
 const char scene_described_json[] =
     "{\"params\":[{\"name\":\"lr\",\"type\":\"float\",\"value\":0.001,\"min\":0,\"max\":1,\"min_open\":true,\"live\":"
@@ -352,8 +353,7 @@ void scene_frame(struct scene *scene, const char *format, ...) {
     frame_line(scene, line);
 }
 
-void scene_hello(struct scene *scene, int64_t run, const char *name, double lr) {
-    static unsigned instances;
+static void say_hello(struct scene *scene, int64_t run, const char *name, double lr) {
     char line[6000], *params = strdup(scene_described_json + 1), *value;
     assert_non_null(params);
     params[strlen(params) - 1] = 0;
@@ -363,14 +363,22 @@ void scene_hello(struct scene *scene, int64_t run, const char *name, double lr) 
     if (scene->trainer.conn.run) runs_disconnected(scene->bot, &scene->trainer.conn);
     memset(&scene->trainer, 0, sizeof scene->trainer);
     scene->trainer.conn.ops = &conn_ops;
-    next_seq = 2;
     snprintf(line, sizeof line,
              "{\"type\":\"hello\",\"seq\":1,\"v\":1,\"instance\":\"%032x\",\"run\":\"%lld\",\"name\":\"%s\",\"pid\":77,"
-             "\"host\":\"box\","
-             "\"total_steps\":1562,\"batch\":128,%s%.17g%s,\"next_seq\":1}",
-             ++instances, (long long)run, name, params, lr, value + 5);
+             "\"host\":\"box\",\"total_steps\":1562,\"batch\":128,%s%.17g%s,\"next_seq\":1}",
+             instances, (long long)run, name, params, lr, value + 5);
     free(params);
     frame_line(scene, line);
+}
+
+void scene_hello(struct scene *scene, int64_t run, const char *name, double lr) {
+    instances++;
+    next_seq = 2;
+    say_hello(scene, run, name, lr);
+}
+
+void scene_reconnect(struct scene *scene, int64_t run, const char *name, double lr) {
+    say_hello(scene, run, name, lr);
 }
 
 int64_t scene_run(struct scene *scene, const char *text, double lr) {

@@ -80,6 +80,8 @@ void scene_pass(struct scene *scene, int64_t ms);
 extern const char scene_described_json[];
 /* The trainer connects as run `id` and says hello; lr is what it declares. */
 void scene_hello(struct scene *scene, int64_t run, const char *name, double lr);
+/* The same process connects again. */
+void scene_reconnect(struct scene *scene, int64_t run, const char *name, double lr);
 void scene_frame(struct scene *scene, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* 开始, launched, hello: run number. */
 int64_t scene_run(struct scene *scene, const char *text, double lr);

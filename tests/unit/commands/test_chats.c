@@ -285,6 +285,26 @@ static void test_nothing_is_told_twice(void **state) {
     assert_non_null(strstr(s->chat.sent, "#1 已停在第"));
 }
 
+/* Asked before the bot died, answered after: the chat that asked hears the outcome. */
+static void test_outcome_after_restart(void **state) {
+    struct scene *s = *state;
+    scene_message(s, "boss", "开始", 0);
+    scene_hello(s, 1, "cnn", 0.001);
+    assert_string_equal(scene_message(s, "boss", "lr 0.01", 0), "");
+    assert_int_equal(s->trainer.sets, 1);
+    scene_restart(s);
+    scene_reconnect(s, 1, "cnn", 0.001);
+    assert_int_equal(s->trainer.sets, 1); /* sent again */
+    s->chat.sent[0] = 0;
+    scene_frame(s, "\"type\":\"applied\",\"id\":\"%s\",\"step\":9,\"old\":{\"lr\":0.001},\"new\":{\"lr\":0.01}",
+                s->trainer.id);
+    assert_string_equal(s->chat.sent, "#1 lr 0.001 → 0.01,从第 9 步起生效。");
+    char *kept = NULL;
+    assert_int_equal(store_get(s->store, "default/cnn/lr", &kept), TB_OK);
+    assert_non_null(strstr(kept, " 0.01"));
+    free(kept);
+}
+
 static void test_groups(void **state) {
     struct scene *s = *state;
     static struct identity groups[] = {{"talk", "team"}};
@@ -332,6 +352,7 @@ int main(void) {
         TEST(test_start_once),
         TEST(test_start_waits_over_restart),
         TEST(test_nothing_is_told_twice),
+        TEST(test_outcome_after_restart),
         TEST(test_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
