@@ -5,7 +5,6 @@
  * Behind ReLU and max pool at most one gradient in pool × pool is not zero; the gradients visit these alone, which
  * gives the same sums as visiting all.
  */
-#include <omp.h>
 #include <string.h>
 
 #include "cpu.h"
@@ -140,7 +139,7 @@ void cpu_conv_forward(struct backend *backend, const struct conv *conv, const fl
     memcpy(padded_bias, bias, (size_t)conv->k * 4);
 #pragma omp parallel num_threads(cpu->threads)
     {
-        char *own = cpu->own + (size_t)omp_get_thread_num() * cpu->own_bytes;
+        char *own = cpu->own + (size_t)this_thread() * cpu->own_bytes;
         struct forward_scratch scratch;
         scratch.frame = carve(&own, plan.frame, 4);
         scratch.rows = carve(&own, rows_count, 4);
@@ -253,7 +252,7 @@ void cpu_conv_backward_data(struct backend *backend, const struct conv *conv, co
     list_offsets(conv, &plan, offsets);
 #pragma omp parallel num_threads(cpu->threads)
     {
-        char *at = cpu->own + (size_t)omp_get_thread_num() * cpu->own_bytes;
+        char *at = cpu->own + (size_t)this_thread() * cpu->own_bytes;
         struct data_scratch scratch = {.offsets = offsets};
         scratch.frame = carve(&at, plan.frame, 4);
         scratch.gradient = carve(&at, plan.out_size, 4);

@@ -7,6 +7,10 @@
 #ifndef BACKENDS_CPU_H
 #define BACKENDS_CPU_H
 
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
 #include "backend.h"
 #include "blas.h"
 #include "kernels.h"
@@ -27,6 +31,15 @@ struct cpu {
 
 static inline int64_t round_up(int64_t count, int64_t unit) {
     return (count + unit - 1) / unit * unit;
+}
+
+/* Which of the team's threads asks; 0 where the compiler has no OpenMP. */
+static inline int this_thread(void) {
+#ifdef _OPENMP
+    return omp_get_thread_num();
+#else
+    return 0;
+#endif
 }
 
 /* Makes room for `shared` bytes and `own` bytes a thread. False: no memory, and status says so. */
