@@ -187,8 +187,13 @@ enum verdict cmd_channels(struct request *request, struct parsed *parsed) {
         if (count.queued + count.sending > 0)
             words_add(&words, zh ? " · 等着发 %lld" : " · waiting %lld", (long long)(count.queued + count.sending));
         if (count.failed > 0) words_add(&words, zh ? " · 没发成 %lld" : " · failed %lld", (long long)count.failed);
-        if (line[0]) words_add(&words, " · ");
-        words_add_foreign(&words, line, 200);
+        size_t named = strlen(channel->ops->name); /* some begin with their name */
+        const char *said =
+            strncmp(line, channel->ops->name, named) == 0 && line[named] == ':' ? line + named + 1 : line;
+        while (*said == ' ')
+            said++;
+        if (*said) words_add(&words, " · ");
+        words_add_foreign(&words, said, 200);
     }
     if (words.length == 0) return request_refuse(request, "没有打开的通道。", "No channel is enabled.");
     request_tell(request, text, 0, 0, NULL);

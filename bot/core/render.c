@@ -59,7 +59,7 @@ static void add_end(struct words *words, const struct run *run, const struct pro
 }
 
 static void fact_started(struct words *words, const struct fact *fact, bool zh) {
-    render_started(words, fact->run, zh ? LANG_ZH : LANG_EN);
+    render_started(words, fact->run, fact->run->step, zh ? LANG_ZH : LANG_EN);
 }
 
 static void fact_paused(struct words *words, const struct fact *fact, bool zh) {

@@ -140,7 +140,7 @@ void render_status(struct words *words, const struct run *run, enum lang lang) {
     }
 }
 
-void render_started(struct words *words, const struct run *run, enum lang lang) {
+void render_started(struct words *words, const struct run *run, int64_t from_step, enum lang lang) {
     bool zh = lang == LANG_ZH;
     const struct run_param *lr = run_param(run, "lr"), *bs = run_param(run, "bs"), *ti = run_param(run, "ti"),
                            *ds = run_param(run, "ds");
@@ -150,8 +150,8 @@ void render_started(struct words *words, const struct run *run, enum lang lang) 
     words_add(words, zh ? " 已开始" : " started");
     const char *before = zh ? ":" : ": ";
     if (run->from_run > 0) {
-        words_add(words, zh ? "%s接着 #%lld 第 %lld 步" : "%sgoing on from #%lld, step %lld", before,
-                  (long long)run->from_run, (long long)run->step);
+        words_add(words, zh ? "%s接着 #%lld" : "%sgoing on from #%lld", before, (long long)run->from_run);
+        if (from_step > 0) words_add(words, zh ? " 第 %lld 步" : ", step %lld", (long long)from_step);
         before = comma;
     }
     if (lr) {

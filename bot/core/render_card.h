@@ -10,8 +10,9 @@
 void render_progress(struct words *words, const struct run *run, enum lang lang, enum progress_style style);
 /* The card for 状态: as render_progress, its first line naming the state where it is not running. */
 void render_status(struct words *words, const struct run *run, enum lang lang);
-/* "#7 cnn 已开始:lr 0.01,批量 128,共 200,000 样本,每 10 步报告。" */
-void render_started(struct words *words, const struct run *run, enum lang lang);
+/* "#7 cnn 已开始:lr 0.01,批量 128,共 200,000 样本,每 10 步报告。" from_step: where it goes on,
+ * 0 unknown. */
+void render_started(struct words *words, const struct run *run, int64_t from_step, enum lang lang);
 /* "#7 已停在第 530 步,准确率 0.8712。存档:runs/7/…(39.3 MB)。" path "": says that nothing was saved. */
 void render_stopped(struct words *words, const struct run *run, int64_t step, const char *path, int64_t bytes,
                     enum lang lang);

@@ -336,7 +336,8 @@ void commands_started(struct bot *bot, uint64_t id, const struct run *run) {
     char text[RENDER_MAX], buttons[256];
     struct words words;
     words_init(&words, text, sizeof text);
-    render_started(&words, run, request->lang);
+    const struct run *from = run->from_run > 0 ? runs_find(bot, run->from_run) : NULL;
+    render_started(&words, run, from ? from->checkpoint_step : 0, request->lang);
     words_add(&words, request_zh(request) ? "曲线:发\"曲线\"。" : " For curves send \"plot\".");
     render_buttons(run, request->lang, buttons, sizeof buttons);
     request_tell(request, text, 0, run->id, buttons);

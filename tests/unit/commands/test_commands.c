@@ -55,6 +55,9 @@ static void test_phone_control(void **state) {
     assert_non_null(strstr(s->argv, "--resume"));
     assert_non_null(strstr(s->argv, "step-530"));
     assert_int_equal(runs_find(s->bot, 2)->from_run, 1);
+    scene_hello(s, 2, "cnn", 0.01);
+    assert_string_equal(
+        s->last, "#2 cnn 已开始:接着 #1 第 530 步,lr 0.01,批量 128,共 200,000 样本,每 10 步报告。曲线:发\"曲线\"。");
 }
 
 static void test_start_refusals(void **state) {
