@@ -265,15 +265,16 @@ void request_dispatch(struct request *request) {
 }
 
 void requests_described(struct bot *bot, const char *trainer) {
-    for (bool found = true; found;) {
-        found = false;
-        for (struct request *request = bot->requests->first; request; request = request->next) {
-            if (!request->waits_for || strcmp(request->waits_for, trainer) != 0) continue;
-            free(request->waits_for);
-            request->waits_for = NULL;
-            request_dispatch(request);
-            found = true;
-            break;
+    uint64_t last = 0; /* ids rise along the list; each is run once, even if it comes to wait again */
+    for (struct request *request = bot->requests->first; request;) {
+        if (request->id <= last || !request->waits_for || strcmp(request->waits_for, trainer) != 0) {
+            request = request->next;
+            continue;
         }
+        last = request->id;
+        free(request->waits_for);
+        request->waits_for = NULL;
+        request_dispatch(request);
+        request = bot->requests->first; /* the list may have changed */
     }
 }

@@ -276,6 +276,7 @@ static void heard(void *user, const struct reply *reply) {
 static void finished(void *user, bool ok) {
     struct scene *scene = user;
     scene->done_calls++;
+    scene->all_done++;
     scene->ok = ok;
 }
 

@@ -57,6 +57,7 @@ struct scene {
     char last[SCENE_TEXT];
     int64_t image;
     int done_calls, replies_count;
+    int all_done; /* done calls since the beginning */
     bool ok, fail_start;
     enum role role;
     enum lang lang;

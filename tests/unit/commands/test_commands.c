@@ -343,6 +343,69 @@ static void test_audit(void **state) {
     assert_non_null(strstr(scene_say(s, "通道"), "talk · 已发 0 · connected"));
 }
 
+/* Words thrown together: each text is answered or stays open for a reason, nothing is answered twice, nothing breaks.
+ */
+static void test_random_texts(void **state) {
+    static const char *const pieces[] = {"开始",   "停止",
+                                         "参数",   "状态",
+                                         "曲线",   "列表",
+                                         "用",     "暂停",
+                                         "继续",   "保存",
+                                         "识别",   "结果",
+                                         "静音",   "删除",
+                                         "是",     "帮助",
+                                         "全部",   "谁",
+                                         "通道",   "退出",
+                                         "start",  "from",
+                                         "续",     "lr",
+                                         "lr=",    "x0.5",
+                                         "=",      "#1",
+                                         "1",      "2",
+                                         "0",      "-1",
+                                         "1e99",   "abc",
+                                         "cnn",    "mlp",
+                                         "bs",     "64",
+                                         "note",   "loss",
+                                         "23-8",   "pair",
+                                         "viewer", "难例",
+                                         "sgd",    "optimiser=adam",
+                                         "\"",     "*"};
+    struct scene *s = *state;
+    uint64_t random = 20261121;
+    for (int round = 0; round < 1500; round++) {
+        char text[400] = "";
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        for (unsigned i = 0; i <= (random >> 60) % 4; i++) {
+            uint64_t pick = (random >> (8 * i + 8)) % (sizeof pieces / sizeof *pieces);
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", pieces[pick],
+                     (random >> (40 + i)) & 1 ? " " : "");
+        }
+        scene_say(s, text);
+        if (s->capture_done) scene_describe(s, round % 3 ? 0 : 1, round % 3 ? scene_described_json : "bad");
+        if (s->plot_done) {
+            plot_done *done = s->plot_done;
+            s->plot_done = NULL;
+            done(s->plot_user, TB_EGONE, NULL, 0, "none");
+        }
+        if (s->launches > 0 && !s->trainer.conn.run && runs_live(s->bot, NULL) > 0)
+            scene_hello(s, runs_newest(s->bot), "cnn", 0.01);
+        if (round % 40 == 39 && runs_live(s->bot, NULL) > 0) {
+            struct process_end end = {.exit_code = round % 80 == 39 ? 0 : 1};
+            runs_process_ended(s->bot, runs_newest(s->bot), &end);
+            if (s->trainer.conn.run) runs_disconnected(s->bot, &s->trainer.conn);
+            s->trainer.conn.run = NULL;
+            scene_pass(s, 5000);
+        }
+    }
+    while (runs_live(s->bot, NULL) > 0) {
+        struct process_end end = {.exit_code = 0};
+        runs_process_ended(s->bot, runs_newest(s->bot), &end);
+        scene_pass(s, 5000);
+    }
+    assert_true(s->launches > 3);
+    assert_int_equal(s->all_done, 1500); /* each exactly once */
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, scene_setup, scene_teardown)
     const struct CMUnitTest tests[] = {
@@ -361,6 +424,7 @@ int main(void) {
         TEST(test_roles),
         TEST(test_given_language),
         TEST(test_audit),
+        TEST(test_random_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
