@@ -2,6 +2,7 @@
 #include "link.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -75,6 +76,11 @@ ssize_t link_write(struct link *link, const char *bytes, size_t size, int64_t no
     if (n <= 0) return 0;
     link->moved_ns = now_ns;
     return n;
+}
+
+bool link_writable(const struct link *link) {
+    struct pollfd fd = {.fd = link->fd, .events = POLLOUT};
+    return !link->blocked || poll(&fd, 1, 0) != 0;
 }
 
 int link_read(struct link *link, bool (*on_line)(void *, const char *, size_t), void *user) {

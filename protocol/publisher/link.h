@@ -43,6 +43,8 @@ void link_ready(struct link *link, int64_t now_ns);
 
 /* Writes; returns what the socket took, 0 when it takes nothing now, negative when the connection is gone. */
 ssize_t link_write(struct link *link, const char *bytes, size_t size, int64_t now_ns);
+/* false: the socket was full at the latest write and still is. */
+bool link_writable(const struct link *link);
 /* Reads what is there, at most 256 KiB; lines go to on_line. 0, or negative: gone. */
 int link_read(struct link *link, bool (*on_line)(void *user, const char *line, size_t size), void *user);
 

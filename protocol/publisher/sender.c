@@ -482,7 +482,7 @@ static void service_link(struct sender *s) {
     heartbeat(s);
     if (s->link.fd >= 0) {
         bool gone = link_read(&s->link, on_line, s) < 0 || s->link.faults >= FAULTS_MAX;
-        gone = gone || write_frames(s) < 0;
+        gone = gone || (link_writable(&s->link) && write_frames(s) < 0);
         gone = gone || (s->link.state == LINK_GREETED && s->now_ns - s->link.since_ns > WELCOME_NS);
         if (gone) link_drop(&s->link, s->now_ns);
     }

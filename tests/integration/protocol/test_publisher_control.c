@@ -58,7 +58,8 @@ static struct tb_run *open_run(const char *welcome_params) {
 }
 
 static void close_run(struct tb_run *run) {
-    tb_close(run, "finished"); /* this thread is the peer too: it ends unacknowledged, with a spool */
+    peer_die(&peer); /* this thread is the peer too and gives no more acknowledgements: the rest is spooled */
+    tb_close(run, "finished");
     peer_release(&peer);
 }
 
