@@ -31,7 +31,7 @@ static const struct setting rows[] = {
     {FIELD(ds), .type = TB_INT, .min = 1, .max = STEPS_MAX, .live = true, .help = "report every so many steps"},
     {FIELD(dropout), .type = TB_FLOAT, .min = 0, .max = 0.99, .live = true, .help = "probability to drop a unit"},
     {FIELD(save_every), .type = TB_INT, .min = 1, .max = STEPS_MAX, .live = true,
-     .help = "save a checkpoint every so many steps"},
+     .help = "save a checkpoint every so many steps; the last 3 and the one of lowest training loss stay"},
     {FIELD(nan), .type = TB_ENUM, .choices = "pause|stop|ignore", .words = nan_words, .live = true,
      .help = "what to do when the loss is not a number"},
     {FIELD(seed), .type = TB_INT, .min = 0, .max = SEED_MAX, .help = "seed of weights, order and dropout"},
