@@ -134,6 +134,9 @@ static int take_hello(struct bot *bot, struct trainer_conn *conn, const struct w
         run->ended_ms = 0;
         runs_set_state(bot, run, RUN_RUNNING);
     }
+    /* A hello may carry a seq of its own. Only the next one counts: behind a higher one, unacknowledged frames still come. */
+    if (frame->seq && frame->seq == run->ack + 1) run->ack = frame->seq;
+    run->ack_due = run->ack > 0;
     import_spools(bot, run, conn->remote);
     runs_changed(bot, run);
     if (send_welcome(run, hello) < 0) return TB_EGONE;
