@@ -6,15 +6,15 @@
 #include <string.h>
 
 #define CONV(label, filters, size, padding)                                                                            \
-    { .kind = LAYER_CONV, .name = label, .width = filters, .kernel = size, .stride = 1, .pad = padding }
+    { .kind = LAYER_CONV, .name = (label), .width = (filters), .kernel = (size), .stride = 1, .pad = (padding) }
 #define DENSE(label, outputs)                                                                                          \
-    { .kind = LAYER_DENSE, .name = label, .width = outputs }
+    { .kind = LAYER_DENSE, .name = (label), .width = (outputs) }
 #define RELU                                                                                                           \
     { .kind = LAYER_RELU }
 #define SIGMOID                                                                                                        \
     { .kind = LAYER_SIGMOID }
 #define POOL(size)                                                                                                     \
-    { .kind = LAYER_POOL, .kernel = size, .stride = size }
+    { .kind = LAYER_POOL, .kernel = (size), .stride = (size) }
 #define DROPOUT                                                                                                        \
     { .kind = LAYER_DROPOUT }
 
@@ -29,7 +29,7 @@ static const struct layer_spec lenet[] = {CONV("conv1", 32, 3, 0), RELU, POOL(2)
                                           CONV("conv2", 64, 3, 0), RELU, POOL(2),
                                           DENSE("fc1", 64),        RELU, DENSE("out", 10)};
 
-#define LAYERS(array) array, sizeof array / sizeof array[0]
+#define LAYERS(array) (array), sizeof(array) / sizeof((array)[0])
 #define CLASSIFIER                                                                                                     \
     .classifier = true, .height = 28, .width = 28, .classes = 10, .metrics = {"loss", "acc"}, .metrics_count = 2,      \
     .optimiser = OPTIMISER_ADAM, .lr = 0.001, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8
