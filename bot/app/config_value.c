@@ -346,6 +346,11 @@ int config_value(struct config *config, const char *section, const char *key, co
     }
     int status = set_field(config, base, row, value, why, why_size);
     if (status == TB_ENOMEM) snprintf(why, why_size, "%s", tb_error_text(status));
+    /* A vector that is wrong is not missing as well: one mistake, one line. */
+    if (status < 0 && row->type == ARGV && trainer && !*(char ***)(void *)((char *)base + row->offset)) {
+        char unused[8];
+        (void)!argv_parse("?", (char ***)(void *)((char *)base + row->offset), unused, sizeof unused);
+    }
     return status;
 }
 

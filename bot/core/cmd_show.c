@@ -43,7 +43,7 @@ enum verdict cmd_status(struct request *request, struct parsed *parsed) {
     int64_t id;
     if (parsed->count > 2 || (parsed->count == 2 && !parse_run(parsed->tokens[1], &id))) return refuse_usage(request);
     struct run *run = pick_run(request, parsed, 1, &used);
-    if (!run) return REFUSED;
+    if (!run) return parsed->count == 2 ? REFUSED : DONE; /* "there is none yet" is an answer, not a refusal */
     char text[RENDER_MAX], buttons[256];
     struct words words;
     words_init(&words, text, sizeof text);
@@ -70,9 +70,11 @@ enum verdict cmd_list(struct request *request, struct parsed *parsed) {
     struct ids ids = {.count = 0};
     int status = store_runs(request->bot->ports.store, 0, LIST_RUNS, take_id, &ids);
     if (status < 0) return request_refuse(request, "读不出来:%s。", "Cannot be read: %s.", tb_error_text(status));
-    if (ids.count == 0)
-        return request_refuse(request, "还没有训练过。发\"开始\"就开始。",
-                              "There is no run yet. Send \"start\" to begin one.");
+    if (ids.count == 0) {
+        request_say(request, request_zh(request) ? "还没有训练过。发\"开始\"就开始。"
+                                                 : "There is no run yet. Send \"start\" to begin one.");
+        return DONE;
+    }
     char text[RENDER_MAX];
     struct words words;
     words_init(&words, text, sizeof text);

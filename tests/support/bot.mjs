@@ -83,7 +83,8 @@ export class Bot {
   request(method, path, { body, token = this.token, headers = {} } = {}) {
     return new Promise((resolve, reject) => {
       const all = { ...(token ? { authorization: `Bearer ${token}` } : {}), ...headers };
-      if (body !== undefined) all['content-type'] ??= 'application/json';
+      const bytes = body === undefined ? undefined : typeof body === 'string' || Buffer.isBuffer(body) ? Buffer.from(body) : Buffer.from(JSON.stringify(body));
+      if (bytes) { all['content-type'] ??= 'application/json'; all['content-length'] ??= bytes.length; }
       const request = http.request({ host: '127.0.0.1', port: this.port, method, path, headers: all }, (answer) => {
         const parts = [];
         answer.on('data', (part) => parts.push(part));
@@ -91,7 +92,7 @@ export class Bot {
         answer.on('error', reject);
       });
       request.on('error', reject);
-      if (body !== undefined) request.write(typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body));
+      if (bytes) request.write(bytes);
       request.end();
     });
   }
