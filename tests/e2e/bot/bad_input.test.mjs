@@ -114,8 +114,8 @@ test('commands: each one clear line, refused, nothing changed', { timeout: 12000
   const long = await bot.command('x'.repeat(60000));
   assert.ok(long.status === 413 || long.ok === false, JSON.stringify(long).slice(0, 200));
   const huge = await bot.request('POST', '/api/command', { body: JSON.stringify({ text: 'y'.repeat(1 << 20) }) });
-  assert.equal(huge.status, 413);
-  assert.ok(JSON.parse(huge.bytes).error);
+  assert.ok(huge.status === 413 || JSON.parse(huge.bytes).ok === false, `${huge.status} ${huge.bytes.subarray(0, 200)}`);
+  assert.ok(huge.bytes.length < 1000);
   const raw = await bot.request('POST', '/api/command', { body: Buffer.concat([Buffer.from('{"text":"'), Buffer.from([0xff, 0xfe]), Buffer.from('"}')]) });
   assert.ok(raw.status === 400 || JSON.parse(raw.bytes).ok === false, `${raw.status} ${raw.bytes}`);
 

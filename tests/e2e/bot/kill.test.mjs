@@ -2,9 +2,9 @@
 // carried out twice, and a training that ends while no bot is there has its true end told.
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { Bot, Socket, Trainer, SLOW, until } from '../../support/bot.mjs';
+import { Bot, Socket, Trainer, SLOW, existsSync, readFileSync, until } from '../../support/bot.mjs';
 
-const KILLS = process.env.TRAINBOT_FULL ? 200 : Number(process.env.TRAINBOT_KILLS || 60);
+const KILLS = process.env.TRAINBOT_FULL ? 1000 : Number(process.env.TRAINBOT_KILLS || 200);
 
 async function history(bot) {
   const socket = await Socket.open(bot);
@@ -83,14 +83,14 @@ test(`${KILLS} times kill -9: every row once, every note once, every command onc
 });
 
 test('the trainer ends while no bot is there: its true end is told', { timeout: 60000 * SLOW }, async (t) => {
-  const bot = new Bot({ config: '[trainer fails]\ncommand=/bin/sh -c "echo the last words; while ! test -e {run_dir}/go; do sleep 0.05; done; exit 7"\n[bot]\ndefault_trainer=fails\n'.replace('[bot]\n', '') , sets: ['bot.default_trainer=fails'] });
+  const bot = new Bot({ config: '[trainer fails]\ncommand=/bin/sh -c "echo the last words; while ! test -e {run_dir}/go; do sleep 0.05; done; exit 7"\n', sets: ['bot.default_trainer=fails'] });
   t.after(() => bot.remove());
   await bot.start();
   const start = bot.command('开始 fails');
   const run = await until('the run', async () => (await bot.runs())[0]);
   await bot.kill();
   start.catch(() => {});
-  const { writeFileSync, existsSync } = await import('node:fs');
+  const { writeFileSync } = await import('node:fs');
   writeFileSync(`${bot.state}/runs/${run.id}/go`, '');
   await until('the exit file', () => existsSync(`${bot.state}/runs/${run.id}/exit`));
   await bot.start();
@@ -105,8 +105,9 @@ test('a trainer that is killed is told within a second, with its signal and last
   t.after(() => bot.remove());
   await bot.start();
   bot.command('开始').catch(() => {});
-  const run = await until('the process', async () => { const now = (await bot.runs())[0]; return now && (await bot.run(now.id)).pid && now; });
-  const { pid } = await bot.run(run.id);
+  const run = await until('the run', async () => (await bot.runs())[0]);
+  const log = `${bot.state}/runs/${run.id}/output.log`;
+  const pid = Number(await until('its pid', () => existsSync(log) && /my pid is (\d+)/.exec(readFileSync(log, 'utf8'))?.[1]));
   const socket = await Socket.open(bot);
   socket.send({ type: 'since', rev: 0 });
   process.kill(pid, 'SIGKILL');
