@@ -7,9 +7,9 @@ import { Bot, Socket, Trainer, SLOW, existsSync, readFileSync, until } from '../
 const KILLS = process.env.TRAINBOT_FULL ? 1000 : Number(process.env.TRAINBOT_KILLS || 200);
 
 // All of it: rev 0 would give a first visitor the newest messages only.
-async function history(bot) {
+async function history(bot, rev = 1) {
   const socket = await Socket.open(bot);
-  socket.send({ type: 'since', rev: 1 });
+  socket.send({ type: 'since', rev });
   await until('the whole conversation', () => socket.messages.some((message) => message.type === 'synced'));
   const messages = socket.messages.filter((message) => message.type === 'message');
   socket.close();
@@ -96,7 +96,7 @@ test('the trainer ends while no bot is there: its true end is told', { timeout: 
   await bot.start();
   const ended = await until('the end', async () => { const now = await bot.run(run.id); return now.state === 'failed' && now; });
   assert.equal(ended.exit, 7);
-  const messages = await history(bot);
+  const messages = await history(bot, 0);
   assert.equal(messages.filter((message) => /7/.test(message.text) && /the last words/.test(message.text)).length, 1);
 });
 
