@@ -1,6 +1,6 @@
 // What a training costs with the bot attached: pairs of runs, alone and attached, order alternating; prints the median
 // ratio of their samples per second. usage: TRAINBOT_BIN=… node attached.mjs [MODEL] [PAIRS] [STEPS]
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { Bot, BIN, join, scratch } from '../../support/bot.mjs';
 import { rmSync } from 'node:fs';
 
@@ -9,9 +9,9 @@ const bot = await new Bot().start();
 
 function samplesPerSecond(socket) {
   const dir = scratch();
-  const out = execFileSync(join(BIN, 'trainbot-train'),
+  const { stderr: out } = spawnSync(join(BIN, 'trainbot-train'),
     ['--model', model, '--steps', steps, '--param', 'ds=10', '--checkpoint-dir', dir],
-    { encoding: 'utf8', env: { ...process.env, TRAINBOT_SOCKET: socket }, stdio: ['ignore', 'pipe', 'pipe'] });
+    { encoding: 'utf8', env: { ...process.env, TRAINBOT_SOCKET: socket } });
   rmSync(dir, { recursive: true, force: true });
   const found = /([\d,]+) samples\/s/.exec(out);
   if (!found) throw new Error(`no figure in: ${out}`);
