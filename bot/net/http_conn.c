@@ -82,12 +82,11 @@ static void take_query(struct http_request *request, char *why, size_t why_size)
     char piece[1024];
     web_query_init(&request->query);
     for (int i = 0; !why[0]; i++) {
-        int length = lws_hdr_copy_fragment(request->wsi, piece, sizeof(piece), WSI_TOKEN_HTTP_URI_ARGS, i);
-        if (length == -2 || length >= (int)sizeof(piece)) {
+        if (lws_hdr_fragment_length(request->wsi, WSI_TOKEN_HTTP_URI_ARGS, i) >= (int)sizeof(piece)) {
             snprintf(why, why_size, "the query is too long");
             return;
         }
-        if (length < 0)
+        if (lws_hdr_copy_fragment(request->wsi, piece, sizeof(piece), WSI_TOKEN_HTTP_URI_ARGS, i) < 0)
             return;
         web_query_take(&request->query, piece, why, why_size);
     }

@@ -1,6 +1,6 @@
 /*
  * Trainers' connections on a Unix socket: see link.h. Always holds: a connection's struct lives until its close callback;
- * core hears of its end once, before that.
+ * core hears of its end once, from the loop.
  */
 #include "link.h"
 #include "runs.h"
@@ -56,6 +56,7 @@ static void finish_close(struct trainer_link *link) {
 static void peer_closed(uv_handle_t *handle) {
     struct peer *peer = handle->data;
     struct trainer_link *link = peer->link;
+    runs_disconnected(link->bot, &peer->conn); /* nothing to do where core was told already */
     *peer->at = peer->next;
     if (peer->next) peer->next->at = peer->at;
     link->counts.trainers--;
@@ -71,13 +72,11 @@ static void peer_close(struct peer *peer) {
     uv_close((uv_handle_t *)&peer->pipe, peer_closed);
 }
 
-/* Core asked for it: core must not be called back from inside its own call, so the close waits for the read callback. */
+/* Core asked for it, and must not be called back from inside its own call: it hears of the end from the loop. */
 static void conn_close(struct trainer_conn *conn) {
     struct peer *peer = (struct peer *)conn;
     if (peer->closing) return;
     peer->closing = true;
-    if (conn->run && conn->run->conn == conn) conn->run->conn = NULL;
-    conn->run = NULL;
     uv_close((uv_handle_t *)&peer->pipe, peer_closed);
 }
 
@@ -142,9 +141,9 @@ static bool on_line(void *user, const char *line, size_t size) {
         if (strcmp(fault.code, "bad_version") == 0) peer_close(peer);
     } else {
         int status = runs_frame(link->bot, &peer->conn, &frame);
-        bool hello = frame.kind == WIRE_HELLO;
+        bool refused = status < 0 && frame.kind == WIRE_HELLO && !peer->conn.run;
         wire_frame_clear(&frame);
-        if (status < 0 && hello && !peer->closing) peer_close(peer);
+        if (refused) peer_close(peer);
     }
     return !peer->closing;
 }

@@ -22,7 +22,7 @@ struct queue {
 struct page {
     struct http_server *server;
     struct lws *wsi;
-    bool by_cookie, closing;
+    bool by_cookie, closing, closed_told;
     bool following;  /* messages are wanted from `rev` on */
     bool synced_due; /* say so once rev has caught up */
     int64_t rev;

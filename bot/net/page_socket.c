@@ -222,6 +222,10 @@ static struct packet *next_run(struct page *page) {
 }
 
 static struct packet *next_packet(struct page *page) {
+    if (page->closing) {
+        page->closed_told = true;
+        return packet_simple("logout", NULL, NULL);
+    }
     struct packet *packet = queue_pop(&page->answers);
     if (packet) {
         if (page->answers.count == PAGE_ANSWERS_MAX / 2)
@@ -249,10 +253,8 @@ static struct packet *next_packet(struct page *page) {
 }
 
 int page_writable(struct page *page) {
-    if (page->closing) {
-        lws_close_reason(page->wsi, (enum lws_close_status)4401, NULL, 0);
+    if (page->closed_told)
         return -1;
-    }
     struct packet *packet = next_packet(page);
     if (!packet)
         return 0;

@@ -18,6 +18,7 @@
  *   {"type":"rows","run":"7","progress":false,"cols":[…],"rows":[[step,t_ms,epoch,v…],…]}; null: absent
  *   {"type":"lagging"}                   rows were left out because the page reads slowly: fetch the curve again
  *   {"type":"typing"}                    a slow answer is being made
+ *   {"type":"logout"}                    the cookie is void; the line closes
  *   {"type":"error","error":"…"}         what was sent is not understood
  *
  * A packet is encoded once for all pages. What a page has not read yet is bounded: messages are read from the store by

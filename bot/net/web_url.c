@@ -2,7 +2,9 @@
  * web_url.c: see web_url.h.
  */
 #include "web_url.h"
+#include <arpa/inet.h>
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,8 +95,9 @@ static bool take_metrics(struct web_query *query, const char *value, char *why, 
 static bool take_int(const char *name, const char *value, int64_t low, int64_t high, int64_t *ret_value, char *why,
                      size_t why_size) {
     char *end = NULL;
+    errno = 0;
     long long number = strtoll(value, &end, 10);
-    if (!*value || *end || isspace((unsigned char)*value) || number < low || number > high) {
+    if (errno == ERANGE || !*value || *end || isspace((unsigned char)*value) || number < low || number > high) {
         snprintf(why, why_size, "%s: a whole number from %lld to %lld", name, (long long)low, (long long)high);
         return false;
     }
@@ -163,8 +166,10 @@ bool web_host_name(const char *host, char *name, size_t size) {
     return true;
 }
 
+/* Of an address in numbers only: "127.0.0.1.example" is a name. */
 static bool is_loopback(const char *ip) {
-    return strncmp(ip, "127.", 4) == 0 || strcmp(ip, "::1") == 0;
+    struct in_addr address;
+    return strcmp(ip, "::1") == 0 || (inet_pton(AF_INET, ip, &address) == 1 && strncmp(ip, "127.", 4) == 0);
 }
 
 bool web_host_allowed(const char *host, const char *local_ip, const char *names) {

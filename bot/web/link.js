@@ -51,9 +51,9 @@ export class Link {
       if (this.watching) this.watch(this.watching);
     };
     socket.onmessage = (event) => this.take(JSON.parse(event.data));
-    socket.onclose = (event) => {
+    socket.onclose = () => {
       clearTimeout(late);
-      if (this.socket === socket) this.closed(event.code);
+      if (this.socket === socket) this.closed();
     };
   }
 
@@ -69,17 +69,17 @@ export class Link {
       this.on.state('live');
       this.unsent.forEach((message) => this.push(message));
     }
+    if (packet.type === 'logout') this.end();
     this.on.packet(packet);
   }
 
-  async closed(code) {
+  async closed() {
     this.socket = null;
     this.ready = false;
     if (this.over) return;
     this.on.state('offline');
     this.timer = setTimeout(() => this.open(), this.wait * (0.7 + Math.random() * 0.6));
     this.wait = Math.min(this.wait * 1.7, LONGEST_WAIT);
-    if (code === 4401) return this.end();
     try {
       const answer = await fetch('/api/history?limit=1', { signal: AbortSignal.timeout(5000) });
       if (answer.status === 401) this.end();

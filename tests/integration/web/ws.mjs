@@ -37,6 +37,7 @@ export class WebSocketClient extends EventEmitter {
   begin(rest) {
     this.take(rest);
     this.socket.on('data', (data) => this.take(data));
+    this.socket.resume();
     this.socket.on('error', () => {});
     this.socket.on('close', () => {
       this.closed = true;
@@ -135,17 +136,20 @@ export function connectWebSocket(url, headers = {}) {
     socket.setNoDelay(true);
     socket.once(secure ? 'secureConnect' : 'connect', () => socket.write(`${lines.join('\r\n')}\r\n\r\n`));
     socket.once('error', fail);
-    let head = Buffer.alloc(0);
+    let head = Buffer.alloc(0), answered = false;
     const onData = (data) => {
       head = Buffer.concat([head, data]);
       const end = head.indexOf('\r\n\r\n');
       if (end < 0) return;
       socket.off('data', onData);
+      socket.pause();
       const status = Number(head.subarray(9, 12));
       const rest = head.subarray(end + 4);
+      answered = true;
       if (status !== 101) {
         let body = rest.toString();
         socket.on('data', (more) => (body += more));
+        socket.resume();
         socket.on('close', () => fail(Object.assign(new Error(`upgrade refused: ${status}`), { status, body })));
         socket.end();
         return;
@@ -155,6 +159,6 @@ export function connectWebSocket(url, headers = {}) {
       setImmediate(() => client.begin(rest));
     };
     socket.on('data', onData);
-    socket.on('close', () => fail(new Error('closed before the upgrade')));
+    socket.on('close', () => answered || fail(new Error('closed before the upgrade')));
   });
 }
