@@ -41,6 +41,7 @@ struct serve {
     struct bot *bot;
     struct channel *web;
     enum phase phase;
+    bool quit_asked;
     bool folding; /* a checkpoint of the log is under way */
     int lock_fd, to_close, level, exit_code;
     int64_t started_ms, timer_due_ms;
@@ -85,11 +86,13 @@ static void live_run(void *user, const struct run *run) {
     if (serve->web) web_live_run(serve->web, run);
 }
 
-static void begin_stop(struct serve *serve);
-
+/* Asked from inside a command: it is answered first, at this turn's end. */
 static void quit(void *user) {
-    begin_stop(user);
+    struct serve *serve = user;
+    serve->quit_asked = true;
 }
+
+static void begin_stop(struct serve *serve);
 
 static void fold_log(struct serve *serve);
 
@@ -104,8 +107,10 @@ static void on_timer(uv_timer_t *timer) {
 /* Before the loop waits: what the turn wrote becomes durable, then acknowledgements and messages leave. */
 static void on_turn(uv_prepare_t *prepare) {
     struct serve *serve = prepare->data;
-    if (serve->phase >= CLOSING_PARTS) return;
+    if (serve->phase >= CLOSING_CHANNELS) return;
     bot_turn_end(serve->bot);
+    if (serve->quit_asked) begin_stop(serve);
+    if (serve->phase >= CLOSING_CHANNELS) return;
     fold_log(serve);
     int64_t due_ms = bot_next_ms(serve->bot), now_ms = mono_ms(NULL);
     if (due_ms == serve->timer_due_ms) return;
@@ -165,7 +170,6 @@ static void close_own(struct serve *serve) {
 static void part_closed(void *user);
 
 static void close_parts(struct serve *serve) {
-    bot_turn_end(serve->bot);
     serve->phase = CLOSING_PARTS;
     serve->to_close = 3;
     trainer_link_close(serve->link, part_closed, serve);
@@ -187,7 +191,7 @@ static void part_closed(void *user) {
 static void begin_stop(struct serve *serve) {
     if (serve->phase >= CLOSING_CHANNELS) return;
     serve->phase = CLOSING_CHANNELS;
-    bot_turn_end(serve->bot);
+    bot_leave(serve->bot); /* what is open stays so in the store: the next bot finds it as after a SIGKILL */
     serve->to_close = 1;
     for (struct channel *channel = serve->bot->channels; channel; channel = channel->next)
         serve->to_close++;
@@ -341,6 +345,7 @@ static void own_handles(struct serve *serve) {
 
 static int leave(struct serve *serve) {
     if (serve->bot) {
+        if (serve->phase == STARTING) serve->bot->leaving = true; /* not all channels are there to send through */
         if (serve->phase < CLOSING_CHANNELS) begin_stop(serve);
         uv_run(&serve->loop, UV_RUN_DEFAULT);
     }

@@ -17,6 +17,8 @@
 #define HISTORY_MAX 20              /* messages shown to a client that attaches */
 #define UNSENT_MAX (4u << 20)       /* bytes that may wait for one client */
 #define SEEN_KEY "console/seen/"
+#define ENDING_LOOK_MS 20           /* a client that has said all: how often we look whether it is answered … */
+#define ENDING_LOOKS 600            /* … and how often at most */
 
 struct client {
     union {
@@ -30,6 +32,8 @@ struct client {
     char *bytes;
     size_t size, room;
     bool terminal, attached, closing;
+    bool ending;        /* it has said all; it goes when it is answered */
+    unsigned waits;     /* looks since then */
     uint64_t request;   /* open send */
     struct client *next, **at;
 };
@@ -38,8 +42,10 @@ struct console {
     struct channel channel;
     uv_loop_t *loop;
     uv_pipe_t listener;
+    uv_timer_t ending;  /* runs while a client is ending */
     char *state_dir, *path;
-    bool terminal, listening, closing;
+    bool terminal, closing;
+    int handles;        /* of our own, open */
     struct client *clients;
     void (*closed)(void *user);
     void *closed_user;
@@ -206,6 +212,48 @@ static void take_line(struct client *client, const char *text, size_t size) {
     control_line_clear(&line);
 }
 
+/* ---- a client that has said all (`echo status | trainbot chat`) ---- */
+
+static void shutdown_done(uv_shutdown_t *request, int status) {
+    struct client *client = request->handle->data;
+    (void)status;
+    free(request);
+    if (client->ending) client_close(client);
+}
+
+/* Ends a client's session once what was written has left. */
+static void client_dismiss(struct client *client) {
+    uv_shutdown_t *request = malloc(sizeof *request);
+    if (!request || uv_shutdown(request, &client->io.stream, shutdown_done) < 0) {
+        free(request);
+        client_close(client);
+    }
+}
+
+/* Answers are written at a turn's end, so the first look comes after one. */
+static void on_ending(uv_timer_t *timer) {
+    struct console *console = timer->data;
+    bool more = false;
+    for (struct client *client = console->clients, *next; client; client = next) {
+        next = client->next;
+        if (!client->ending || client->closing || client->waits > ENDING_LOOKS) continue;
+        bool busy = client->request || (client->attached && commands_busy(console->channel.bot, "console", client->uid));
+        if (++client->waits < 2 || (busy && client->waits < ENDING_LOOKS)) {
+            more = true;
+            continue;
+        }
+        client->waits = ENDING_LOOKS + 1;
+        client_dismiss(client);
+    }
+    if (!more) uv_timer_stop(timer);
+}
+
+static void client_end(struct client *client) {
+    client->ending = true;
+    uv_read_stop(&client->io.stream);
+    uv_timer_start(&client->console->ending, on_ending, 1, ENDING_LOOK_MS);
+}
+
 /* ---- in ---- */
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
@@ -227,6 +275,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf) {
     (void)buf;
     if (count < 0) {
         if (client->terminal) uv_read_stop(stream); /* the terminal is gone; the daemon stays */
+        else if (count == UV_EOF) client_end(client);
         else client_close(client);
         return;
     }
@@ -247,7 +296,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf) {
 }
 
 static void finish_stop(struct console *console) {
-    if (!console->closing || console->clients || console->listening) return;
+    if (!console->closing || console->clients || console->handles) return;
     void (*closed)(void *) = console->closed;
     void *user = console->closed_user;
     free(console->state_dir);
@@ -342,9 +391,9 @@ static void start_terminal(struct console *console) {
     if (uv_read_start(&client->io.stream, on_alloc, on_read) < 0) client_close(client);
 }
 
-static void listener_closed(uv_handle_t *handle) {
+static void handle_closed(uv_handle_t *handle) {
     struct console *console = handle->data;
-    console->listening = false;
+    console->handles--;
     finish_stop(console);
 }
 
@@ -356,8 +405,9 @@ static int console_start(struct channel *channel, char *why, size_t why_size) {
         return TB_ERANGE;
     }
     if (uv_pipe_init(console->loop, &console->listener, 0) < 0) return TB_ENOMEM;
-    console->listener.data = console;
-    console->listening = true;
+    uv_timer_init(console->loop, &console->ending);
+    console->listener.data = console->ending.data = console;
+    console->handles = 2;
     (void)unlink(console->path);
     mode_t mask = umask(0177);
     int status = uv_pipe_bind(&console->listener, console->path);
@@ -365,8 +415,7 @@ static int console_start(struct channel *channel, char *why, size_t why_size) {
     if (status == 0) status = uv_listen((uv_stream_t *)&console->listener, 64, on_connection);
     if (status < 0) {
         snprintf(why, why_size, "%s: %s", console->path, uv_strerror(status));
-        uv_close((uv_handle_t *)&console->listener, listener_closed);
-        return TB_EIO;
+        return TB_EIO; /* stop closes the handles */
     }
     start_terminal(console);
     return TB_OK;
@@ -388,26 +437,12 @@ static void console_send(struct channel *channel, const struct outgoing *message
     outbox_done(channel->bot, message->message, &sent);
 }
 
-static void shutdown_done(uv_shutdown_t *request, int status) {
-    (void)status;
-    free(request);
-}
-
-/* Ends a client's session once what was written has left; the client closes its side then. */
-static void client_dismiss(struct client *client) {
-    uv_shutdown_t *request = malloc(sizeof *request);
-    if (!request || uv_shutdown(request, &client->io.stream, shutdown_done) < 0) {
-        free(request);
-        client_close(client);
-    }
-}
-
 static void console_logout(struct channel *channel, const char *chat) {
     struct console *console = (struct console *)channel;
     for (struct client *client = console->clients; client; client = client->next) {
-        if (strcmp(client->uid, chat) != 0) continue;
+        if (strcmp(client->uid, chat) != 0 || client->closing) continue;
         if (client->terminal && channel->bot->ports.quit) channel->bot->ports.quit(channel->bot->ports.user);
-        else if (client->attached) client_dismiss(client);
+        else if (client->attached) client_end(client); /* after the answer */
     }
 }
 
@@ -428,9 +463,11 @@ static void console_stop(struct channel *channel, void (*closed)(void *user), vo
         next = client->next;
         client_close(client);
     }
-    if (console->listening && !uv_is_closing((uv_handle_t *)&console->listener))
-        uv_close((uv_handle_t *)&console->listener, listener_closed);
-    finish_stop(console);
+    if (console->handles == 0) finish_stop(console);
+    else {
+        uv_close((uv_handle_t *)&console->listener, handle_closed);
+        uv_close((uv_handle_t *)&console->ending, handle_closed);
+    }
 }
 
 static const struct channel_ops console_ops = {.name = "console", .start = console_start, .send = console_send,

@@ -52,44 +52,87 @@ int bot_load(struct bot *bot, char *why, size_t why_size) {
     return status;
 }
 
+/* What the turn wrote is gone. Replies and alerts leave from memory, links are closed, and the owner is told once. */
 static void store_failed(struct bot *bot, int status) {
     bool first = bot->store_status == TB_OK;
     bot->store_status = status;
+    bot->turn_status = TB_OK;
+    store_rollback(bot->ports.store);
     runs_committed(bot, status);
+    runs_store_failed(bot);
+    if (first) {
+        bot_log(bot, 0, "the database cannot be written (%s); acknowledgements wait", tb_error_text(status));
+        struct fact fact = {.kind = FACT_STORE_FAILED, .text = tb_error_text(status), .cpu_percent = -1};
+        report_fact(bot, &fact);
+    }
     outbox_store_failed(bot);
-    if (!first) return;
-    bot_log(bot, 0, "the database cannot be written (%s); acknowledgements wait", tb_error_text(status));
-    struct fact fact = {.kind = FACT_STORE_FAILED, .text = tb_error_text(status), .cpu_percent = -1};
-    report_fact(bot, &fact);
-    outbox_store_failed(bot);
+    store_rollback(bot->ports.store);
 }
 
 static void store_works(struct bot *bot) {
-    runs_committed(bot, TB_OK);
-    if (bot->store_status == TB_OK) return;
     bot->store_status = TB_OK;
     bot_log(bot, 2, "the database can be written again");
+    outbox_store_works(bot);
+    if (store_set(bot->ports.store, "probe", NULL) < 0) bot_log(bot, 1, "the probe stays");
     struct fact fact = {.kind = FACT_STORE_OK, .cpu_percent = -1};
     report_fact(bot, &fact);
 }
 
+int bot_commit(struct bot *bot) {
+    if (bot->turn_status < 0) return bot->turn_status;
+    if (bot->store_status < 0) return bot->turn_status = bot->store_status;
+    runs_write_dirty(bot);
+    int status = store_commit(bot->ports.store);
+    if (status < 0) return bot->turn_status = status;
+    runs_stored(bot);
+    outbox_committed(bot);
+    return TB_OK;
+}
+
+/* One commit of all that the turn did. Negative: nothing of it stands. */
+static int commit_turn(struct bot *bot) {
+    runs_before_commit(bot);
+    if (bot->turn_status < 0) return bot->turn_status;
+    int status = store_commit(bot->ports.store);
+    if (status < 0) return status;
+    runs_stored(bot);
+    outbox_committed(bot);
+    runs_committed(bot, TB_OK);
+    return TB_OK;
+}
+
 void bot_turn_end(struct bot *bot) {
+    if (bot->leaving) return;
+    bool probing = bot->store_status < 0 && runs_probe_due(bot);
+    if (bot->store_status < 0 && !probing) {
+        bot->turn_status = TB_OK;
+        store_rollback(bot->ports.store);
+        runs_committed(bot, bot->store_status);
+        outbox_store_failed(bot);
+        store_rollback(bot->ports.store);
+        return;
+    }
     /* Handing messages out writes their new states, so a second commit may be due; it converges at once. */
     for (int round = 0; round < 4; round++) {
-        runs_before_commit(bot);
-        bool dirty = store_is_dirty(bot->ports.store);
-        int status = store_commit(bot->ports.store);
+        int status = commit_turn(bot);
         if (status < 0) {
             store_failed(bot, status);
             return;
         }
-        if (dirty || round == 0) store_works(bot);
-        outbox_pump(bot);
-        if (!store_is_dirty(bot->ports.store)) return;
+        if (probing) store_works(bot);
+        else outbox_pump(bot);
+        probing = false;
+        if (bot->turn_status == TB_OK && !store_is_dirty(bot->ports.store)) return;
     }
 }
 
+void bot_leave(struct bot *bot) {
+    bot_turn_end(bot);
+    bot->leaving = true;
+}
+
 int64_t bot_next_ms(const struct bot *bot) {
+    if (bot->leaving) return INT64_MAX;
     int64_t next_ms = runs_next_ms(bot);
     int64_t others[] = {outbox_next_ms(bot), commands_next_ms(bot)};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
@@ -98,6 +141,7 @@ int64_t bot_next_ms(const struct bot *bot) {
 }
 
 void bot_tick(struct bot *bot) {
+    if (bot->leaving) return;
     runs_tick(bot);
     commands_tick(bot);
 }

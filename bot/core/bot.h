@@ -52,6 +52,8 @@ struct bot {
     struct sessions *sessions;
     int64_t started_mono_ms;
     int store_status;              /* TB_OK, or the error while the store fails */
+    int turn_status;               /* a commit within this turn failed: the turn's end treats all of it as rolled back */
+    bool leaving;                  /* bot_leave was called */
 };
 
 MUST_USE int bot_create(const struct bot_ports *ports, struct bot **ret_bot);
@@ -60,6 +62,11 @@ void bot_add_channel(struct bot *bot, struct channel *channel); /* before bot_lo
 MUST_USE int bot_load(struct bot *bot, char *why, size_t why_size);
 /* Commits the turn, then lets acks and messages go. Call before the loop waits; cheap when nothing happened. */
 void bot_turn_end(struct bot *bot);
+/* A commit in the middle of a turn, before something that must not happen twice. On failure the whole turn fails. */
+MUST_USE int bot_commit(struct bot *bot);
+/* The host is about to stop channels, links and launcher: ends the turn; from now on nothing more is taken, told or
+ * sent, and what is open stays so for the next bot, as after a SIGKILL. */
+void bot_leave(struct bot *bot);
 /* Mono ms at which bot_tick is due; INT64_MAX: never. */
 int64_t bot_next_ms(const struct bot *bot);
 void bot_tick(struct bot *bot);

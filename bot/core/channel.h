@@ -29,10 +29,11 @@ struct channel_traits {
     int64_t progress_every_ms; /* report_every: progress leaves at most this often */
 };
 
+/* All texts are borrowed until outbox_done for this message; the struct itself until send returns. */
 struct outgoing {
     int64_t message;        /* id of the message row: give it back to outbox_done */
     const char *chat;
-    const char *text;       /* borrowed until outbox_done for this message */
+    const char *text;
     const char *image_path; /* absolute; NULL none */
     const char *image_mime;
     const char *buttons;    /* quick replies, one per line; NULL none */

@@ -35,6 +35,9 @@ uint64_t request_begin(struct bot *bot, const struct asker *asker, const char *t
 /* The waiting side gives up (10 s at the API): from now on answers go to the chat as messages. */
 void request_detach(struct bot *bot, uint64_t request);
 
+/* Whether this chat still waits for the first answer to something it said. */
+bool commands_busy(const struct bot *bot, const char *channel, const char *chat);
+
 /* runs.c tells what became of a control, and that a launched run said hello (or will not). */
 void commands_outcome(struct bot *bot, const struct control *control, const struct outcome *outcome);
 void commands_started(struct bot *bot, uint64_t request, const struct run *run); /* run->state tells: running, failed */

@@ -19,6 +19,7 @@ struct control {
     char *name, *args;      /* call */
     bool save;              /* stop */
     bool applied;           /* answered `applied`, the event that completes it is awaited (save, pause, stop) */
+    bool due;               /* leaves for the first time after this turn's commit */
     char *by;               /* "web:token", for the history */
     int64_t asked_mono_ms;
     struct control *next;

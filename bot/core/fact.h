@@ -40,6 +40,7 @@ struct fact {
     const char *text;
     double number, number2, cpu_percent; /* cpu -1 unknown */
     bool process_alive, paused;
+    bool answered; /* the command that made it is still open, and its reply says it to the one who asked */
     const struct process_end *end;
     int64_t from_step, to_step, dropped;
     int64_t image;

@@ -1,7 +1,8 @@
 /*
- * Pictures that a trainer sends in chunks. They grow in STATE_DIR/runs/N/images/ID.part, which survives a restart of the
- * bot, and become ID.png (or jpg, svg) when length and SHA-256 hold. A picture that belongs to a command's answer goes
- * with that answer; any other is told by itself.
+ * Pictures that a trainer sends in chunks. They grow in STATE_DIR/runs/N/images/ID-SEQ.png (or jpg, svg), which survives
+ * a restart of the bot, and get a row when length and SHA-256 hold; nothing is renamed, so that a chunk can come again. A
+ * picture that belongs to a command's answer goes with that answer; any other is told by itself. One that cannot be kept
+ * is let go: it never holds up the rows behind it.
  */
 #include "outbox.h"
 #include "runs_state.h"
@@ -31,14 +32,14 @@ static bool safe_id(const char *id) {
     return length > 0 && length <= 64 && id[length] == 0;
 }
 
-/* STATE_DIR/runs/N/images/ID.SUFFIX */
-static int image_path(struct bot *bot, const struct run *run, const char *id, const char *suffix, char *path, size_t size) {
+/* STATE_DIR/runs/N/images/NAME */
+static int image_path(struct bot *bot, const struct run *run, const char *name, char *path, size_t size) {
     char dir[3072];
     int status = runs_dir(bot, run->id, dir, sizeof dir);
     if (status < 0) return status;
     snprintf(path, size, "%s/images", dir);
     if (mkdir(path, 0700) < 0 && errno != EEXIST) return TB_EIO;
-    snprintf(path, size, "%s/images/%s.%s", dir, id, suffix);
+    snprintf(path, size, "%s/images/%s", dir, name);
     return TB_OK;
 }
 
@@ -46,25 +47,39 @@ static void key_of(const struct run *run, const char *what, const char *id, char
     snprintf(key, size, "%s/%lld/%s", what, (long long)run->id, id);
 }
 
-int images_begin(struct bot *bot, struct run *run, const struct wire_frame *frame) {
-    const char *id = frame->u.image.id;
-    char path[3300], key[160];
-    if (!safe_id(id) || !suffix_of(frame->u.image.mime) || frame->u.image.size <= 0 || frame->u.image.size > WIRE_IMAGE_MAX) {
-        runs_event(bot, run, run->step, "note", "a picture was refused: id, type or size");
-        return TB_OK; /* refused for good: sending it again would change nothing */
-    }
-    int status = image_path(bot, run, id, "part", path, sizeof path);
-    if (status < 0) return status;
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) return TB_EIO;
-    close(fd);
+static void let_go(struct bot *bot, const struct run *run, const char *why) {
+    runs_event(bot, run, run->step, "note", "a picture was dropped: %s", why);
+}
+
+static char *head_json(const struct wire_frame *frame, const char *name) {
     cJSON *object = cJSON_CreateObject();
     cJSON_AddStringToObject(object, "title", frame->u.image.title ? frame->u.image.title : "");
     cJSON_AddStringToObject(object, "mime", frame->u.image.mime);
     cJSON_AddStringToObject(object, "sha256", frame->u.image.sha256 ? frame->u.image.sha256 : "");
+    cJSON_AddStringToObject(object, "file", name);
     cJSON_AddNumberToObject(object, "size", (double)frame->u.image.size);
     char *json = cJSON_PrintUnformatted(object);
     cJSON_Delete(object);
+    return json;
+}
+
+int images_begin(struct bot *bot, struct run *run, const struct wire_frame *frame) {
+    const char *id = frame->u.image.id;
+    char path[3300], key[160], name[128];
+    if (!safe_id(id) || !suffix_of(frame->u.image.mime) || frame->u.image.size <= 0 ||
+        frame->u.image.size > WIRE_IMAGE_MAX) {
+        let_go(bot, run, "its id, type or size is not right");
+        return TB_OK; /* refused for good: sending it again would change nothing */
+    }
+    snprintf(name, sizeof name, "%s-%llu.%s", id, (unsigned long long)frame->seq, suffix_of(frame->u.image.mime));
+    int status = image_path(bot, run, name, path, sizeof path);
+    int fd = status < 0 ? -1 : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        let_go(bot, run, strerror(errno));
+        return TB_OK;
+    }
+    close(fd);
+    char *json = head_json(frame, name);
     key_of(run, "picture", id, key, sizeof key);
     status = json ? store_set(bot->ports.store, key, json) : TB_ENOMEM;
     cJSON_free(json);
@@ -95,55 +110,68 @@ static const char *member(const cJSON *object, const char *name) {
     return cJSON_IsString(item) ? item->valuestring : "";
 }
 
-static int complete(struct bot *bot, struct run *run, const char *id, const cJSON *head, const char *part) {
-    char hex[65], path[3300], relative[256], key[160], number[32];
-    int status = hash_file(part, hex);
-    if (status < 0) return status;
+static int forget(struct bot *bot, struct run *run, const char *id, const char *path, const char *why) {
+    char key[160];
+    let_go(bot, run, why);
+    (void)unlink(path);
     key_of(run, "picture", id, key, sizeof key);
-    if (member(head, "sha256")[0] && strcmp(member(head, "sha256"), hex) != 0) {
-        runs_event(bot, run, run->step, "note", "a picture came damaged and was dropped");
-        (void)unlink(part);
-        return store_set(bot->ports.store, key, NULL);
-    }
-    const char *suffix = suffix_of(member(head, "mime"));
-    status = image_path(bot, run, id, suffix, path, sizeof path);
-    if (status < 0) return status;
-    if (rename(part, path) < 0) return TB_EIO;
-    snprintf(relative, sizeof relative, "runs/%lld/images/%s.%s", (long long)run->id, id, suffix);
-    struct image_record record = {.run = run->id, .t_ms = clock_wall_ms(bot->ports.clock), .title = member(head, "title"),
-                                  .mime = member(head, "mime"), .path = relative};
+    return store_set(bot->ports.store, key, NULL);
+}
+
+static int complete(struct bot *bot, struct run *run, const char *id, const cJSON *head, const char *path) {
+    char hex[65], relative[256], key[160], number[32];
+    if (hash_file(path, hex) < 0) return forget(bot, run, id, path, "it could not be read again");
+    if (member(head, "sha256")[0] && strcmp(member(head, "sha256"), hex) != 0)
+        return forget(bot, run, id, path, "it came damaged");
+    snprintf(relative, sizeof relative, "runs/%lld/images/%s", (long long)run->id, member(head, "file"));
+    struct image_record record = {.run = run->id,
+                                  .t_ms = clock_wall_ms(bot->ports.clock),
+                                  .title = member(head, "title"),
+                                  .mime = member(head, "mime"),
+                                  .path = relative};
     int64_t image = 0;
-    status = store_image_add(bot->ports.store, &record, &image);
+    key_of(run, "picture", id, key, sizeof key);
+    int status = store_image_add(bot->ports.store, &record, &image);
     if (status == TB_OK) status = store_set(bot->ports.store, key, NULL);
     snprintf(number, sizeof number, "%lld", (long long)image);
     key_of(run, "image", id, key, sizeof key);
     if (status == TB_OK) status = store_set(bot->ports.store, key, number);
     if (status < 0) return status;
     if (controls_has(run, CONTROL_CALL)) return TB_OK; /* the command's answer will bring it */
-    struct fact fact = {.kind = FACT_IMAGE, .run = run, .step = run->step, .text = record.title, .image = image, .cpu_percent = -1};
-    report_fact(bot, &fact);
+    struct fact fact = {.kind = FACT_IMAGE, .run = run, .step = run->step, .text = record.title, .image = image,
+                        .cpu_percent = -1};
+    runs_fact(bot, &fact);
     return TB_OK;
+}
+
+/* One chunk into its place. 1: the last byte is there. */
+static int put_chunk(struct bot *bot, struct run *run, const struct wire_frame *frame, const cJSON *head, char *path,
+                     size_t path_size) {
+    const cJSON *size = cJSON_GetObjectItemCaseSensitive(head, "size");
+    int64_t total = cJSON_IsNumber(size) ? (int64_t)size->valuedouble : 0, offset = frame->u.chunk.offset;
+    int status = image_path(bot, run, member(head, "file"), path, path_size);
+    if (status < 0) return status;
+    if (offset < 0 || offset > total || (int64_t)frame->u.chunk.size > total - offset) return 0;
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return TB_EIO;
+    ssize_t count = pwrite(fd, frame->u.chunk.data, frame->u.chunk.size, (off_t)offset);
+    close(fd);
+    if (count != (ssize_t)frame->u.chunk.size) return TB_EFULL;
+    return offset + (int64_t)frame->u.chunk.size == total;
 }
 
 int images_chunk(struct bot *bot, struct run *run, const struct wire_frame *frame) {
     const char *id = frame->u.chunk.id;
-    char path[3300], key[160], *json = NULL;
+    char path[3300] = "", key[160], *json = NULL;
     if (!safe_id(id)) return TB_OK;
     key_of(run, "picture", id, key, sizeof key);
     int status = store_get(bot->ports.store, key, &json);
     if (status < 0) return status == TB_ENOTFOUND ? TB_OK : status; /* it was refused */
     cJSON *head = cJSON_Parse(json);
     free(json);
-    const cJSON *size = cJSON_GetObjectItemCaseSensitive(head, "size");
-    int64_t total = cJSON_IsNumber(size) ? (int64_t)size->valuedouble : 0, offset = frame->u.chunk.offset;
-    status = image_path(bot, run, id, "part", path, sizeof path);
-    int fd = status == TB_OK ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
-    if (status == TB_OK && fd < 0) status = TB_EIO;
-    bool fits = offset >= 0 && offset <= total && (int64_t)frame->u.chunk.size <= total - offset;
-    if (status == TB_OK && fits && pwrite(fd, frame->u.chunk.data, frame->u.chunk.size, (off_t)offset) != (ssize_t)frame->u.chunk.size)
-        status = errno == ENOSPC ? TB_EFULL : TB_EIO;
-    if (fd >= 0) close(fd);
-    if (status == TB_OK && fits && offset + (int64_t)frame->u.chunk.size == total) status = complete(bot, run, id, head, path);
+    status = put_chunk(bot, run, frame, head, path, sizeof path);
+    if (status < 0) status = forget(bot, run, id, path, tb_error_text(status));
+    else if (status > 0) status = complete(bot, run, id, head, path);
     cJSON_Delete(head);
     return status;
 }

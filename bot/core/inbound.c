@@ -52,6 +52,7 @@ static bool group_unknown(const struct bot *bot, const struct inbound *inbound) 
 }
 
 int bot_inbound(struct bot *bot, const struct inbound *inbound) {
+    if (bot->leaving) return TB_EGONE; /* the next bot gets it */
     if (group_unknown(bot, inbound)) return TB_OK;
     char *text = storable(inbound->text, inbound->size);
     if (!text) return TB_ENOMEM;

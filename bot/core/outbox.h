@@ -2,7 +2,7 @@
  * outbox.h: everything that leaves is a row before it is tried. Classes: reply, alert, image, progress. Progress
  * coalesces (the newest wins) while a channel is down, slow or over budget; replies and alerts are never dropped. One
  * message at a time per chat, in order; back-off with jitter; the same key after a restart. When the store fails,
- * replies and alerts leave from memory, once.
+ * replies and alerts leave from memory, once. outbox.c holds what waits, outbox_send.c what leaves.
  */
 #ifndef TRAINBOT_OUTBOX_H
 #define TRAINBOT_OUTBOX_H
@@ -23,7 +23,9 @@ MUST_USE int outbox_add(struct bot *bot, const struct outbox_message *message, i
 MUST_USE int outbox_create(struct bot *bot);   /* fills bot->outbox */
 MUST_USE int outbox_load(struct bot *bot);     /* open rows of an earlier life */
 void outbox_pump(struct bot *bot);             /* after the commit: hands what is due to the channels */
+void outbox_committed(struct bot *bot);        /* all rows written so far are durable */
 void outbox_store_failed(struct bot *bot);     /* the turn was rolled back: its replies and alerts go from memory */
+void outbox_store_works(struct bot *bot);      /* notes what left meanwhile */
 int64_t outbox_next_ms(const struct bot *bot); /* mono; INT64_MAX none */
 void outbox_free(struct bot *bot);
 /* Numbers for 通道 and /metrics. */

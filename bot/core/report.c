@@ -20,14 +20,18 @@ enum message_class fact_class(enum fact_kind kind) {
     }
 }
 
-/* Whether this conversation's own command made the fact, and its reply says it. */
-static bool told_by_reply(const struct fact *fact, const struct session *session) {
-    const char *by = "";
-    if (fact->kind == FACT_STARTED) by = fact->run->started_by;
-    if (fact->kind == FACT_STOPPED) by = fact->run->stop_by;
-    if (fact->kind == FACT_NOT_STARTED) by = fact->run->started_by;
+static bool is_of(const struct session *session, const char *by) {
     size_t length = strlen(session->channel);
     return strncmp(by, session->channel, length) == 0 && by[length] == ':' && strcmp(by + length + 1, session->chat) == 0;
+}
+
+/* Whether this conversation's own command made the fact, and its reply says it. */
+static bool told_by_reply(const struct fact *fact, const struct session *session) {
+    if (fact->answered && is_of(session, fact->run->started_by)) return true;
+    if (fact->kind != FACT_STOPPED) return false;
+    for (const struct control *control = fact->run->controls; control; control = control->next)
+        if (control->kind == CONTROL_STOP && control->by && is_of(session, control->by)) return true;
+    return false;
 }
 
 static bool wants(struct bot *bot, const struct fact *fact, const struct session *session) {

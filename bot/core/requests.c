@@ -108,6 +108,13 @@ void request_detach(struct bot *bot, uint64_t id) {
     request->pending_told = true;
 }
 
+bool commands_busy(const struct bot *bot, const char *channel, const char *chat) {
+    for (const struct request *request = bot->requests->first; request; request = request->next)
+        if (!request->pending_told && strcmp(request->channel, channel) == 0 && strcmp(request->chat, chat) == 0)
+            return true;
+    return false;
+}
+
 void request_tell(struct request *request, const char *text, int64_t image, int64_t run, const char *buttons) {
     if (text) {
         free(request->said);

@@ -20,8 +20,8 @@ struct rules_act {
 };
 typedef void rules_cb(void *user, struct run *run, const struct rules_act *act);
 
-/* Looks at rows that the run is about to take or has just taken: notes the first value that is not finite, and forgets
- * when all are finite again. */
+/* Looks at rows that the run has just taken: notes the first value that is not finite, and forgets it when the same
+ * metric is finite again. */
 void rules_rows(struct run *run, const struct wire_rows *rows, int64_t mono_ms);
 /* Tells a noted NaN now (the trainer paused by itself). */
 void rules_nan(struct run *run, bool paused, rules_cb *cb, void *user);

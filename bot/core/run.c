@@ -181,6 +181,7 @@ int run_take_hello(struct run *run, const struct wire_hello *hello) {
 }
 
 static struct run_metric *metric_add(struct run *run, const char *name) {
+    if (run->metrics_count >= RUN_METRICS_MAX) return NULL; /* its rows are kept all the same */
     struct run_metric *metrics = realloc(run->metrics, (run->metrics_count + 1) * sizeof *metrics);
     if (!metrics) return NULL;
     run->metrics = metrics;

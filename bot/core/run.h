@@ -50,6 +50,7 @@ struct run_metric {
 };
 
 #define RUN_INTERVALS 64
+#define RUN_METRICS_MAX 256 /* those shown; the store keeps more */
 
 struct trainer_conn; /* net/link.c's: a trainer's connection */
 struct control;
@@ -63,6 +64,7 @@ struct run {
     double epoch;
     uint64_t ack;              /* highest seq taken */
     uint64_t durable_ack;      /* highest seq whose effect is committed: what an ack may say */
+    uint64_t heard;            /* highest seq ever taken by this bot, though its turn may have been rolled back since */
     int64_t created_ms, started_ms, ended_ms;
     int64_t exit_code, exit_signal; /* -1, 0 */
     int64_t pid;
@@ -83,6 +85,11 @@ struct run {
     bool launched;             /* has (or had) a keeper of ours */
     bool process_known;        /* the keeper is watched, or its end is known */
     struct trainer_conn *conn; /* NULL: no link */
+    enum { GREET_DONE, GREET_NEW, GREET_KNOWN } greet; /* a hello whose welcome waits for the spool */
+    struct spool_import *import; /* NULL: none under way (spool.c) */
+    bool import_due;           /* its spool is read when the bot has begun */
+    bool gone;                 /* its process is no more: what the spool says last is its end */
+    bool adopt_failed;         /* its keeper could not be watched */
     struct control *controls;  /* open ones, oldest first (runs.c) */
 
     /* rules.c's memory */
@@ -94,12 +101,15 @@ struct run {
     int64_t last_frame_ms;     /* mono: newest frame other than a heartbeat */
     int64_t last_row_ms;       /* t_ms of the newest step's row; 0 none */
     bool stalled, nan_told;
+    bool nan_waits;            /* as kept: seen by an earlier bot, and not told yet */
+    int64_t stall_check_ms;    /* mono: not before this is a stall looked for again */
     int64_t nan_step;
     int64_t nan_seen_ms;       /* mono: a NaN waits to be told together with the pause that may follow; 0 none */
     char *nan_metric;          /* its name, never NULL */
     double last_finite_loss;
     int64_t stop_asked_ms, term_sent_ms, kill_sent_ms; /* mono; 0 not */
     char *stop_by;             /* who asked for the stop ("web:token"), never NULL */
+    enum run_state before_stop; /* where a refused stop leads back to */
     bool paused_by_nan;
     struct process_end *end;   /* the process has ended; waits for the link's last bytes */
     int64_t end_due_ms;        /* mono: latest time to settle that end */
@@ -108,10 +118,15 @@ struct run {
     int64_t speed_step, speed_ms; /* where the window begins */
     double steps_per_s;        /* 0 unknown */
 
-    bool dirty;                /* the row in the store is older than this */
+    bool dirty;                /* the row in the store is older than this: ack and step at least */
+    bool dirty_all;            /* … and more than those */
+    bool may_wait;             /* … which can wait a moment: newest values, which rows bring back after a restart */
+    bool stored;               /* its row is durable */
+    int64_t written_ms;        /* mono: when all of the row was written last */
     bool ack_due;              /* an ack leaves after the commit */
     bool progress_due;         /* a progress row came in this turn */
-    struct run *next;
+    bool touched;              /* stands in the list of the runs that this turn is about */
+    struct run *next, *next_touched;
 };
 
 /* Heap; every text "". free takes NULL. */
@@ -129,7 +144,7 @@ double run_samples_per_s(const struct run *run); /* 0 unknown */
 
 /* Takes name, params, commands, lengths from a hello. TB_ENOMEM. */
 MUST_USE int run_take_hello(struct run *run, const struct wire_hello *hello);
-/* One value into its metric (made when new). NULL: out of memory. */
+/* One value into its metric (made when new). NULL: out of memory, or there are RUN_METRICS_MAX others. */
 struct run_metric *run_metric_take(struct run *run, const char *name, double value, int64_t step);
 /* Median time of a step over the newest RUN_INTERVALS rows, by the trainer's clock; 0 unknown. */
 int64_t run_median_step_ms(const struct run *run);

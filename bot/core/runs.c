@@ -1,31 +1,32 @@
 /*
- * The collection of runs: those in memory, the start of a new one, the delete of an old one, and what a passing second
- * makes due. Always holds: a run's row is committed before its process starts; an ack never names a seq whose effect is
- * not committed.
+ * The collection of runs: those in memory, what a passing second makes due, and the turn's end. Always holds: an ack
+ * never names a seq whose effect is not committed; a control leaves only when it is committed; a run whose row was
+ * rolled back is forgotten, and its trainer says hello again.
  */
 #include "runs.h"
-#include "argv.h"
 #include "commands.h"
 #include "outbox.h"
 #include "runs_state.h"
 #include "text.h"
-#include <cJSON.h>
 #include <errno.h>
-#include <ftw.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
+
+#define PROBE_BYTES 262144
 
 int runs_create(struct bot *bot) {
     bot->runs = calloc(1, sizeof *bot->runs);
-    return bot->runs ? TB_OK : TB_ENOMEM;
+    if (!bot->runs) return TB_ENOMEM;
+    bot->runs->due_ms = INT64_MAX;
+    return TB_OK;
 }
 
-static void drop(struct run *run) {
+static void drop(struct bot *bot, struct run *run) {
     controls_free(run);
+    spool_close(bot, run);
     run_free(run);
 }
 
@@ -33,7 +34,7 @@ void runs_free(struct bot *bot) {
     if (!bot->runs) return;
     for (struct run *run = bot->runs->first; run;) {
         struct run *next = run->next;
-        drop(run);
+        drop(bot, run);
         run = next;
     }
     free(bot->runs);
@@ -44,7 +45,7 @@ int64_t runs_now(const struct bot *bot) {
     return clock_mono_ms(bot->ports.clock);
 }
 
-/* Keeps the list newest first, and forgets the oldest ended runs beyond RUNS_KEPT_ENDED. */
+/* Keeps the list newest first. */
 void runs_insert(struct bot *bot, struct run *run) {
     struct run **at = &bot->runs->first;
     while (*at && (*at)->id > run->id)
@@ -52,17 +53,35 @@ void runs_insert(struct bot *bot, struct run *run) {
     run->next = *at;
     *at = run;
     if (run->id > bot->runs->newest) bot->runs->newest = run->id;
-    size_t ended = 0;
-    for (at = &bot->runs->first; *at;) {
-        struct run *old = *at;
-        bool kept = run_state_live(old->state) || old->conn || old->dirty || old == run || old->controls || ++ended <= RUNS_KEPT_ENDED;
-        if (kept) {
-            at = &old->next;
-            continue;
+    if (!run_state_live(run->state)) bot->runs->ended++;
+}
+
+void runs_drop(struct bot *bot, struct run *run) {
+    for (struct run **at = &bot->runs->first; *at; at = &(*at)->next)
+        if (*at == run) {
+            *at = run->next;
+            break;
         }
-        *at = old->next;
-        drop(old);
+    for (struct run **at = &bot->runs->touched; *at; at = &(*at)->next_touched)
+        if (*at == run) {
+            *at = run->next_touched;
+            break;
+        }
+    drop(bot, run);
+}
+
+/* Forgets the oldest ended runs beyond RUNS_KEPT_ENDED. At the turn's end only: until then somebody may hold one. */
+static void forget_ended(struct bot *bot) {
+    if (bot->runs->ended <= RUNS_KEPT_ENDED) return;
+    size_t ended = 0;
+    for (struct run *run = bot->runs->first, *next; run; run = next) {
+        next = run->next;
+        if (run_state_live(run->state)) continue;
+        bool held = run->conn || run->touched || run->controls || !spool_is_read(run);
+        if (!held && ended >= RUNS_KEPT_ENDED) runs_drop(bot, run);
+        else ended++;
     }
+    bot->runs->ended = ended;
 }
 
 struct run *runs_find(struct bot *bot, int64_t id) {
@@ -96,9 +115,23 @@ int64_t runs_stop_timeout_ms(const struct bot *bot, const struct run *run) {
     return (trainer ? trainer->stop_timeout_s : 60) * 1000;
 }
 
-void runs_changed(struct bot *bot, struct run *run) {
+void runs_touch(struct bot *bot, struct run *run) {
+    if (run->touched) return;
+    run->touched = true;
+    run->next_touched = bot->runs->touched;
+    bot->runs->touched = run;
+}
+
+void runs_advanced(struct bot *bot, struct run *run) {
     run->dirty = true;
-    (void)bot;
+    if (!run->dirty_all) run->dirty_all = run->may_wait = true;
+    runs_touch(bot, run);
+}
+
+void runs_changed(struct bot *bot, struct run *run) {
+    run->dirty = run->dirty_all = true;
+    run->may_wait = false;
+    runs_touch(bot, run);
 }
 
 void runs_event(struct bot *bot, const struct run *run, int64_t step, const char *kind, const char *format, ...) {
@@ -107,225 +140,61 @@ void runs_event(struct bot *bot, const struct run *run, int64_t step, const char
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    struct event_record event = {.run = run->id, .t_ms = clock_wall_ms(bot->ports.clock), .step = step, .kind = kind, .text = text};
-    if (store_event_add(bot->ports.store, &event) < 0) bot_log(bot, 1, "#%lld %s: not recorded", (long long)run->id, kind);
+    text[text_prefix(text, strlen(text), sizeof text - 4)] = 0; /* not inside a character */
+    struct event_record event = {
+        .run = run->id, .t_ms = clock_wall_ms(bot->ports.clock), .step = step, .kind = kind, .text = text};
+    if (store_event_add(bot->ports.store, &event) < 0)
+        bot_log(bot, 1, "#%lld %s: not recorded", (long long)run->id, kind);
 }
 
 void runs_set_state(struct bot *bot, struct run *run, enum run_state state) {
     if (run->state == state) return;
+    bool was_live = run_state_live(run->state);
     run->state = state;
     if (!run_state_live(state)) {
         if (!run->ended_ms) run->ended_ms = clock_wall_ms(bot->ports.clock);
-        run->stop_asked_ms = run->nan_seen_ms = 0;
+        run->stop_asked_ms = run->term_sent_ms = run->kill_sent_ms = run->nan_seen_ms = 0;
+        if (was_live) bot->runs->ended++;
     }
     runs_changed(bot, run);
 }
 
+/* A frame that was taken before, in a turn that was rolled back, has told its facts then. */
+void runs_fact(struct bot *bot, const struct fact *fact) {
+    if (bot->runs->retaken && fact->kind != FACT_PROGRESS) return;
+    report_fact(bot, fact);
+}
+
 void runs_tell(struct bot *bot, const struct run *run, enum fact_kind kind, int64_t step, const char *text) {
     struct fact fact = {.kind = kind, .run = run, .step = step, .text = text, .cpu_percent = -1};
-    report_fact(bot, &fact);
+    runs_fact(bot, &fact);
+}
+
+void runs_tell_progress(struct bot *bot, struct run *run) {
+    if (!run->progress_due) return;
+    run->progress_due = false;
+    runs_tell(bot, run, FACT_PROGRESS, run->step, NULL);
 }
 
 int runs_dir(const struct bot *bot, int64_t id, char *path, size_t size) {
     int length = snprintf(path, size, "%s/runs", bot->ports.settings->state_dir);
     if (length < 0 || (size_t)length >= size) return TB_ERANGE;
-    if (mkdir(path, 0700) < 0 && errno != EEXIST) return TB_EIO;
+    if (mkdir(path, 0700) < 0 && errno != EEXIST) return errno == ENOSPC ? TB_EFULL : TB_EIO;
     length = snprintf(path, size, "%s/runs/%lld", bot->ports.settings->state_dir, (long long)id);
     if (length < 0 || (size_t)length >= size) return TB_ERANGE;
     if (mkdir(path, 0700) < 0 && errno != EEXIST) return errno == ENOSPC ? TB_EFULL : TB_EIO;
     return TB_OK;
 }
 
-/* ---- starting ---- */
-
-/* What fills a {placeholder} of the command line. */
-struct fill {
-    struct bot *bot;
-    const struct run *run;
-    const struct start *start;
-    const char *run_dir;
-    char *found; /* owned: the last answer */
-};
-
-static const char *fill_described(struct fill *fill, const char *name) {
-    char key[128], *json = NULL;
-    snprintf(key, sizeof key, "describe/%s", fill->start->trainer->name);
-    if (store_get(fill->bot->ports.store, key, &json) < 0) return NULL;
-    cJSON *root = cJSON_Parse(json), *param = NULL;
-    free(json);
-    const char *found = NULL;
-    cJSON_ArrayForEach(param, cJSON_GetObjectItemCaseSensitive(root, "params")) {
-        const cJSON *declared = cJSON_GetObjectItemCaseSensitive(param, "name");
-        const cJSON *value = cJSON_GetObjectItemCaseSensitive(param, "value");
-        if (!cJSON_IsString(declared) || strcmp(declared->valuestring, name) != 0) continue;
-        char number[40];
-        wire_format_double(cJSON_IsNumber(value) ? value->valuedouble : 0, number, sizeof number);
-        const char *text = cJSON_IsString(value) ? value->valuestring : cJSON_IsBool(value) ? cJSON_IsTrue(value) ? "1" : "0" : number;
-        if (text_set(&fill->found, text) == TB_OK) found = fill->found;
-    }
-    cJSON_Delete(root);
-    return found;
-}
-
-static const char *fill_lookup(void *user, const char *name) {
-    struct fill *fill = user;
-    char number[32];
-    if (strcmp(name, "run_dir") == 0) return fill->run_dir;
-    if (strcmp(name, "checkpoint") == 0) return fill->start->from ? fill->start->from->checkpoint : NULL;
-    if (strcmp(name, "run") == 0) {
-        snprintf(number, sizeof number, "%lld", (long long)fill->run->id);
-        return text_set(&fill->found, number) == TB_OK ? fill->found : NULL;
-    }
-    for (size_t i = 0; i < fill->run->start_params_count; i++)
-        if (strcmp(fill->run->start_params[i].name, name) == 0) return fill->run->start_params[i].text;
-    return fill_described(fill, name);
-}
-
-static int take_start_param(struct run *run, const struct named_text *param) {
-    for (size_t i = 0; i < run->start_params_count; i++)
-        if (strcmp(run->start_params[i].name, param->name) == 0) return text_set(&run->start_params[i].text, param->text);
-    struct named_text *grown = realloc(run->start_params, (run->start_params_count + 1) * sizeof *grown);
-    if (!grown) return TB_ENOMEM;
-    run->start_params = grown;
-    struct named_text *added = &grown[run->start_params_count];
-    *added = (struct named_text){0};
-    if (text_set(&added->name, param->name) < 0 || text_set(&added->text, param->text) < 0) {
-        free(added->name);
-        return TB_ENOMEM;
-    }
-    run->start_params_count++;
-    return TB_OK;
-}
-
-static struct run *prepare(struct bot *bot, const struct start *start) {
-    struct run *run = run_create();
-    if (!run) return NULL;
-    const struct trainer_settings *trainer = start->trainer;
-    int status = text_set(&run->name, trainer->name);
-    if (status == TB_OK) status = text_set(&run->trainer, trainer->name);
-    if (status == TB_OK) status = text_set(&run->started_by, start->by);
-    for (size_t i = 0; status == TB_OK && i < trainer->params_count; i++)
-        status = take_start_param(run, &trainer->params[i]);
-    for (size_t i = 0; status == TB_OK && i < start->params_count; i++)
-        status = take_start_param(run, &start->params[i]);
-    if (status < 0) {
-        run_free(run);
-        return NULL;
-    }
-    run->state = RUN_STARTING;
-    run->launched = true;
-    run->created_ms = clock_wall_ms(bot->ports.clock);
-    run->from_run = start->from ? start->from->id : 0;
-    return run;
-}
-
-/* command + resume_args, filled. */
-static int build_argv(struct fill *fill, char ***ret_argv, char *why, size_t why_size) {
-    const struct trainer_settings *trainer = fill->start->trainer;
-    char **joined = NULL;
-    int status = argv_join(trainer->command, fill->start->from ? trainer->resume_args : NULL, &joined);
-    if (status < 0) return status;
-    status = argv_fill(joined, fill_lookup, fill, ret_argv, why, why_size);
-    argv_free(joined);
-    return status;
-}
-
-static char **build_env(struct bot *bot, const struct run *run, const struct trainer_settings *trainer, const char *run_dir) {
-    char **env = calloc(trainer->env_count + 4, sizeof *env);
-    if (!env) return NULL;
-    size_t count = 0;
-    for (size_t i = 0; i < trainer->env_count; i++)
-        env[count++] = text_print("%s=%s", trainer->env[i].name, trainer->env[i].text);
-    env[count++] = text_print("TRAINBOT_SOCKET=%s/trainer.sock", bot->ports.settings->state_dir);
-    env[count++] = text_print("TRAINBOT_RUN=%lld", (long long)run->id);
-    env[count++] = text_print("TRAINBOT_RUN_DIR=%s", run_dir);
-    for (size_t i = 0; i < count; i++)
-        if (!env[i]) {
-            argv_free(env);
-            return NULL;
-        }
-    return env;
-}
-
-static int launch(struct bot *bot, struct run *run, const struct start *start, char *why, size_t why_size) {
-    char run_dir[3072];
-    int status = runs_dir(bot, run->id, run_dir, sizeof run_dir);
-    if (status < 0) {
-        snprintf(why, why_size, "%s/runs/%lld: %s", bot->ports.settings->state_dir, (long long)run->id, strerror(errno));
-        return status;
-    }
-    struct fill fill = {.bot = bot, .run = run, .start = start, .run_dir = run_dir};
-    char **argv = NULL, **env = NULL;
-    status = build_argv(&fill, &argv, why, why_size);
-    free(fill.found);
-    if (status == TB_OK && !(env = build_env(bot, run, start->trainer, run_dir))) status = TB_ENOMEM;
-    if (status == TB_OK) {
-        const char *directory = start->trainer->directory ? start->trainer->directory : run_dir;
-        struct launch launch = {.run = run->id, .argv = argv, .env = env, .directory = directory, .run_dir = run_dir};
-        status = launcher_start(bot->ports.launcher, &launch, why, why_size);
-    }
-    argv_free(argv);
-    argv_free(env);
-    return status;
-}
-
-int runs_start(struct bot *bot, const struct start *start, struct run **ret_run, char *why, size_t why_size) {
-    struct run *run = prepare(bot, start);
-    if (!run) {
-        snprintf(why, why_size, "%s", tb_error_text(TB_ENOMEM));
-        return TB_ENOMEM;
-    }
-    int status = runs_write(bot, run);
-    if (status == TB_OK) runs_event(bot, run, 0, "launched", "%s, asked by %s", run->name, run->started_by);
-    if (status == TB_OK) status = store_commit(bot->ports.store);
-    if (status < 0) {
-        snprintf(why, why_size, "%s", tb_error_text(status));
-        run_free(run);
-        return status;
-    }
-    run->start_request = start->request;
-    runs_insert(bot, run);
-    why[0] = 0;
-    status = launch(bot, run, start, why, why_size);
-    if (status < 0) {
-        if (!why[0]) snprintf(why, why_size, "%s", tb_error_text(status));
-        runs_set_state(bot, run, RUN_FAILED);
-        runs_event(bot, run, 0, "failed", "not started: %s", why);
-        run->start_request = 0;
-        return status;
-    }
-    *ret_run = run;
-    return TB_OK;
-}
-
-/* ---- deleting ---- */
-
-static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *walk) {
-    (void)info;
-    (void)type;
-    (void)walk;
-    return remove(path);
-}
-
-int runs_delete(struct bot *bot, int64_t id) {
-    struct run *run = runs_find(bot, id);
-    if (!run) return TB_ENOTFOUND;
-    if (run_state_live(run->state) || run->conn) return TB_EBUSY;
-    int status = store_run_delete(bot->ports.store, id);
-    if (status < 0) return status;
-    for (struct run **at = &bot->runs->first; *at; at = &(*at)->next)
-        if (*at == run) {
-            *at = run->next;
-            break;
-        }
-    drop(run);
-    char path[3072];
-    if (runs_dir(bot, id, path, sizeof path) == TB_OK && nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS) != 0)
-        bot_log(bot, 1, "%s: not wholly removed: %s", path, strerror(errno));
-    return TB_OK;
-}
-
 /* ---- time ---- */
+
+static void tell_stall(struct bot *bot, struct run *run, struct fact *fact) {
+    int64_t rss_bytes = 0;
+    fact->process_alive =
+        run->launched && launcher_usage(bot->ports.launcher, run->id, &fact->cpu_percent, &rss_bytes) == TB_OK;
+    if (!fact->process_alive) fact->cpu_percent = -1;
+    runs_event(bot, run, run->step, "stall", "no step for %.0f ms (usually %.0f ms)", fact->number, fact->number2);
+}
 
 void runs_rules_cb(void *user, struct run *run, const struct rules_act *act) {
     struct bot *bot = user;
@@ -336,78 +205,147 @@ void runs_rules_cb(void *user, struct run *run, const struct rules_act *act) {
     }
     if (act->kind == RULES_SIGNAL) {
         int status = launcher_signal(bot->ports.launcher, run->id, act->signal);
-        if (status < 0) bot_log(bot, 1, "#%lld: signal %d not delivered: %s", (long long)run->id, act->signal, tb_error_text(status));
-    }
-    if (fact.kind == FACT_STALLED) {
-        int64_t rss_bytes = 0;
-        fact.process_alive = run->launched && launcher_usage(bot->ports.launcher, run->id, &fact.cpu_percent, &rss_bytes) == TB_OK;
-        if (!fact.process_alive) fact.cpu_percent = -1;
-        runs_event(bot, run, run->step, "stall", "no step for %.0f ms (usually %.0f ms)", fact.number, fact.number2);
-    } else if (fact.kind == FACT_NAN) {
-        runs_event(bot, run, fact.step, "nan", "%s is not finite", fact.text);
-    } else if (act->kind == RULES_SIGNAL) {
+        if (status < 0)
+            bot_log(bot, 1, "#%lld: signal %d not delivered: %s", (long long)run->id, act->signal,
+                    tb_error_text(status));
         runs_event(bot, run, run->step, "signal", "signal %d sent: no sign of life", act->signal);
     }
-    report_fact(bot, &fact);
+    if (fact.kind == FACT_STALLED) tell_stall(bot, run, &fact);
+    if (fact.kind == FACT_NAN) runs_event(bot, run, fact.step, "nan", "%s is not finite", fact.text);
+    runs_fact(bot, &fact);
     runs_changed(bot, run);
 }
 
-static void probe_store(struct bot *bot, int64_t now) {
-    if (bot->store_status == TB_OK || now < bot->runs->probe_ms) return;
-    bot->runs->probe_ms = now + RUNS_STORE_PROBE_MS;
-    if (store_set(bot->ports.store, "probe", "1") < 0) store_rollback(bot->ports.store);
+static int64_t run_due(const struct bot *bot, const struct run *run) {
+    int64_t due_ms = rules_next_ms(run, runs_stop_timeout_ms(bot, run));
+    if (run->dirty_all && run->written_ms + RUNS_WRITE_MS < due_ms) due_ms = run->written_ms + RUNS_WRITE_MS;
+    return due_ms;
+}
+
+static void tick_one(struct bot *bot, struct run *run, int64_t now) {
+    if (run->dirty_all && now >= run->written_ms + RUNS_WRITE_MS) runs_changed(bot, run);
+    if (!spool_is_read(run)) return; /* what its spool says comes first */
+    if (run->end && now >= run->end_due_ms) runs_settle(bot, run);
+    else rules_tick(run, now, runs_stop_timeout_ms(bot, run), runs_rules_cb, bot);
 }
 
 void runs_tick(struct bot *bot) {
+    struct runs_state *runs = bot->runs;
     int64_t now = runs_now(bot);
-    probe_store(bot, now);
-    for (struct run *run = bot->runs->first, *next; run; run = next) {
+    if (!runs->begun) runs_begin(bot);
+    if (bot->store_status == TB_OK) spools_step(bot);
+    if (now < runs->due_ms && !runs->touched) return;
+    /* A tick that comes late was held up itself: what the trainers said meanwhile is read before anything is judged. */
+    bool late = runs->due_ms > 0 && runs->due_ms < now - RUNS_LATE_MS;
+    runs->due_ms = INT64_MAX;
+    for (struct run *run = runs->first, *next; run; run = next) {
         next = run->next;
-        if (run->end && now >= run->end_due_ms) runs_settle(bot, run);
-        else rules_tick(run, now, runs_stop_timeout_ms(bot, run), runs_rules_cb, bot);
+        if (late && run->stall_check_ms < now + RUNS_LATE_GRACE_MS) run->stall_check_ms = now + RUNS_LATE_GRACE_MS;
+        tick_one(bot, run, now);
+        int64_t due_ms = run_due(bot, run);
+        if (due_ms < runs->due_ms) runs->due_ms = due_ms;
     }
 }
 
 int64_t runs_next_ms(const struct bot *bot) {
-    int64_t next_ms = bot->store_status == TB_OK ? INT64_MAX : bot->runs->probe_ms;
-    for (const struct run *run = bot->runs->first; run; run = run->next) {
-        int64_t due_ms = rules_next_ms(run, runs_stop_timeout_ms(bot, run));
-        if (due_ms < next_ms) next_ms = due_ms;
-    }
-    return next_ms;
+    const struct runs_state *runs = bot->runs;
+    if (!runs->begun || (runs->imports && bot->store_status == TB_OK)) return 0;
+    if (bot->store_status == TB_OK || runs->due_ms < runs->probe_ms) return runs->due_ms;
+    return runs->probe_ms;
 }
 
 /* ---- the turn ---- */
 
+static void write_one(struct bot *bot, struct run *run) {
+    int64_t now = runs_now(bot);
+    bool all = run->dirty_all && (!run->may_wait || now >= run->written_ms + RUNS_WRITE_MS);
+    int status = all || !run->stored ? runs_write(bot, run) : runs_write_advance(bot, run);
+    if (status < 0) return;
+    run->dirty = false;
+    if (!all && run->stored) return;
+    run->dirty_all = false;
+    run->written_ms = now;
+}
+
+void runs_store_failed(struct bot *bot) {
+    bot->runs->probe_ms = runs_now(bot) + RUNS_STORE_PROBE_MS;
+}
+
+bool runs_probe_due(const struct bot *bot) {
+    if (runs_now(bot) < bot->runs->probe_ms) return false;
+    char *text = malloc(PROBE_BYTES);
+    if (!text) return false;
+    memset(text, 'p', PROBE_BYTES - 1); /* room for a row or two is no room to work in */
+    text[PROBE_BYTES - 1] = 0;
+    int status = store_set(bot->ports.store, "probe", text);
+    free(text);
+    return status == TB_OK || store_is_dirty(bot->ports.store);
+}
+
+void runs_write_dirty(struct bot *bot) {
+    for (struct run *run = bot->runs->touched; run; run = run->next_touched)
+        if (run->dirty) write_one(bot, run);
+}
+
 void runs_before_commit(struct bot *bot) {
-    for (struct run *run = bot->runs->first; run; run = run->next) {
-        if (!run->dirty) continue;
-        if (run->progress_due) {
-            run->progress_due = false;
-            runs_tell(bot, run, FACT_PROGRESS, run->step, NULL);
-        }
-        if (bot->ports.live_run) bot->ports.live_run(bot->ports.user, run);
-        if (runs_write(bot, run) == TB_OK) run->dirty = false;
+    for (struct run *run = bot->runs->touched; run; run = run->next_touched) {
+        runs_tell_progress(bot, run);
+        if (run->dirty && bot->ports.live_run) bot->ports.live_run(bot->ports.user, run);
+    }
+    runs_write_dirty(bot);
+}
+
+void runs_stored(struct bot *bot) {
+    for (struct run *run = bot->runs->touched; run; run = run->next_touched) {
+        if (run->dirty) continue;
+        run->stored = true;
+        run->durable_ack = run->ack;
     }
 }
 
-void runs_committed(struct bot *bot, int status) {
-    if (status < 0 && bot->runs->probe_ms < runs_now(bot)) bot->runs->probe_ms = runs_now(bot) + RUNS_STORE_PROBE_MS;
-    for (struct run *run = bot->runs->first; run; run = run->next) {
-        if (status < 0) {
-            if (run->ack != run->durable_ack) {
-                run->ack = run->durable_ack;
-                run->dirty = true;
-                if (run->conn) run->conn->ops->close(run->conn);
-            }
-            run->ack_due = false;
-            continue;
-        }
-        run->durable_ack = run->ack;
-        if (!run->ack_due) continue;
-        run->ack_due = false;
-        struct wire_frame frame = {.kind = WIRE_ACK, .u.ack.seq = run->durable_ack};
-        if (run->conn && run->conn->ops->send(run->conn, &frame) < 0)
-            bot_log(bot, 2, "#%lld: an ack could not be sent", (long long)run->id);
+/* The turn's effects are gone: what is in memory is written again, what trainers said is asked of them again. */
+static void roll_back(struct bot *bot, struct run *run) {
+    run->ack_due = false;
+    run->dirty = run->dirty_all = true;
+    run->may_wait = false;
+    if (run->ack != run->durable_ack || !run->stored) {
+        run->ack = run->durable_ack;
+        if (run->import) spool_want(bot, run);
+        if (run->conn) run->conn->ops->close(run->conn);
     }
+    if (run->stored) return;
+    if (run->conn) run->conn->run = NULL;
+    runs_drop(bot, run);
+}
+
+static void send_due(struct bot *bot, struct run *run) {
+    controls_send_due(bot, run);
+    if (!run->ack_due || !run->conn) return;
+    struct wire_frame frame = {.kind = WIRE_ACK, .u.ack.seq = run->durable_ack};
+    if (run->conn->ops->send(run->conn, &frame) < 0)
+        bot_log(bot, 2, "#%lld: an ack could not be sent", (long long)run->id);
+}
+
+void runs_committed(struct bot *bot, int status) {
+    struct runs_state *runs = bot->runs;
+    struct run *touched = runs->touched;
+    runs->touched = NULL;
+    for (struct run *run = touched, *next; run; run = next) {
+        next = run->next_touched;
+        run->touched = false;
+        run->next_touched = NULL;
+        if (status < 0) {
+            controls_send_due(bot, run); /* a training can be stopped though the disk is full */
+            bool stays = run->stored;
+            roll_back(bot, run);
+            if (!stays) continue;
+        } else {
+            send_due(bot, run);
+        }
+        run->ack_due = false;
+        int64_t due_ms = run_due(bot, run);
+        if (due_ms < runs->due_ms) runs->due_ms = due_ms;
+        if (run->dirty) runs_touch(bot, run); /* not written yet */
+    }
+    forget_ended(bot);
 }

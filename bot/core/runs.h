@@ -62,10 +62,13 @@ MUST_USE int runs_delete(struct bot *bot, int64_t id);
 
 MUST_USE int runs_load(struct bot *bot);      /* at start: live ones from the store, keepers adopted, spools imported */
 void runs_before_commit(struct bot *bot);     /* writes dirty rows, reports progress that is due */
-void runs_committed(struct bot *bot, int status); /* sends acks; on failure closes links so that trainers send again */
-void runs_tick(struct bot *bot);              /* rules by time; call when runs_next_ms() has come */
+void runs_write_dirty(struct bot *bot);       /* so that a commit within a turn holds acks beside their effects */
+void runs_stored(struct bot *bot);            /* a commit has succeeded, within a turn or at its end */
+/* The turn's end: sends acks and controls; on failure closes links so that trainers send again. */
+void runs_committed(struct bot *bot, int status);
+void runs_tick(struct bot *bot);              /* rules by time, spools; call when runs_next_ms() has come */
 int64_t runs_next_ms(const struct bot *bot);  /* mono time of the next due rule; INT64_MAX none */
-/* Imports RUN_DIR/spool frames above the run's ack (spool.c); returns frames taken or negative. */
-MUST_USE int runs_import_spool(struct bot *bot, struct run *run, const char *path);
+void runs_store_failed(struct bot *bot);      /* when it is tried again */
+bool runs_probe_due(const struct bot *bot);   /* the failing store is to be tried now; writes something of size */
 
 #endif

@@ -194,10 +194,21 @@ void controls_send(struct bot *bot, struct run *run, struct control *control) {
 
 void controls_resend(struct bot *bot, struct run *run) {
     for (struct control *control = run->controls; control; control = control->next)
+        if (!control->due) controls_send(bot, run, control);
+}
+
+void controls_send_due(struct bot *bot, struct run *run) {
+    for (struct control *control = run->controls; control; control = control->next) {
+        if (!control->due) continue;
+        control->due = false;
         controls_send(bot, run, control);
+    }
 }
 
 static void begin_stop(struct bot *bot, struct run *run, const struct control *control) {
+    if (run->state == RUN_STOPPING && run->stop_asked_ms) return; /* asking again gives it no more time */
+    run->before_stop = run->state;
+    run->term_sent_ms = run->kill_sent_ms = 0;
     runs_set_state(bot, run, RUN_STOPPING);
     run->stop_asked_ms = runs_now(bot);
     if (text_set(&run->stop_by, control->by) < 0) run->stop_by[0] = 0;
@@ -221,18 +232,15 @@ int runs_ask(struct bot *bot, struct run *run, struct control *control) {
         control_free(control);
         return TB_ENOMEM;
     }
-    int status = control_keep(bot, control);
-    if (status < 0) {
-        control_free(control);
-        return status;
-    }
+    if (control_keep(bot, control) < 0) /* a training can be stopped though the disk is full */
+        bot_log(bot, 1, "#%lld: what was asked is not on record", (long long)run->id);
     for (size_t i = 0; control->kind == CONTROL_SET && i < control->changes_count; i++) {
         struct run_param *param = run_param(run, control->changes[i].name);
         if (param) param->asked = control->changes[i].number;
     }
+    control->due = true; /* it leaves when it is durable: a bot that comes back must not ask it a second time */
     append(run, control);
     if (control->kind == CONTROL_STOP) begin_stop(bot, run, control);
-    controls_send(bot, run, control);
     runs_changed(bot, run);
     return TB_OK;
 }
@@ -259,6 +267,11 @@ static void finish(struct bot *bot, struct control *control, const struct outcom
     control_take(bot, control);
     commands_outcome(bot, control, outcome);
     control_free(control);
+}
+
+/* Ours, and answered before: the publisher repeats its answer when it is asked again. */
+static bool is_repeated(const struct control *control, const char *id) {
+    return !control && strncmp(id, CONTROL_ID_PREFIX, strlen(CONTROL_ID_PREFIX)) == 0;
 }
 
 static struct control *control_by_id(struct run *run, const char *id) {
@@ -307,8 +320,7 @@ static void take_applied(struct bot *bot, struct run *run, const struct wire_fra
 
 static void answer_applied(struct bot *bot, struct run *run, const struct wire_frame *frame) {
     struct control *control = control_by_id(run, frame->u.applied.id);
-    bool repeated = !control && strncmp(frame->u.applied.id, CONTROL_ID_PREFIX, strlen(CONTROL_ID_PREFIX)) == 0;
-    if (!repeated) take_applied(bot, run, frame, control);
+    if (!is_repeated(control, frame->u.applied.id) || bot->runs->retaken) take_applied(bot, run, frame, control);
     if (!control) return;
     if (control->kind == CONTROL_SET) {
         struct outcome outcome = {.kind = OUTCOME_APPLIED, .step = frame->u.applied.step, .old_values = frame->u.applied.old_values,
@@ -330,6 +342,7 @@ static void answer_applied(struct bot *bot, struct run *run, const struct wire_f
 
 static void answer_result(struct bot *bot, struct run *run, const struct wire_frame *frame) {
     struct control *control = control_by_id(run, frame->u.result.id);
+    if (is_repeated(control, frame->u.result.id) && !bot->runs->retaken) return;
     int64_t images[RESULT_IMAGES_MAX];
     size_t count = 0;
     for (size_t i = 0; i < frame->u.result.images_count && count < RESULT_IMAGES_MAX; i++) {
@@ -360,8 +373,8 @@ void controls_answer(struct bot *bot, struct run *run, const struct wire_frame *
             if (param) param->asked = param->number;
         }
         if (control->kind == CONTROL_STOP && run->state == RUN_STOPPING) {
-            run->stop_asked_ms = 0;
-            runs_set_state(bot, run, RUN_RUNNING);
+            run->stop_asked_ms = run->term_sent_ms = run->kill_sent_ms = 0;
+            runs_set_state(bot, run, run->before_stop == RUN_PAUSED ? RUN_PAUSED : RUN_RUNNING);
         }
         struct outcome outcome = {.kind = OUTCOME_REJECTED, .step = run->step, .why = frame->u.rejected.why ? frame->u.rejected.why : ""};
         finish(bot, control, &outcome);

@@ -7,21 +7,19 @@
 #include "outbox.h"
 #include "runs_state.h"
 #include "text.h"
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 void runs_process_started(void *user, int64_t id, int64_t pid) {
     struct bot *bot = user;
-    struct run *run = runs_find(bot, id);
+    struct run *run = bot->leaving ? NULL : runs_find(bot, id);
     if (!run) return;
     run->pid = pid;
     run->process_known = true;
     if (!run->started_ms) run->started_ms = clock_wall_ms(bot->ports.clock);
     runs_changed(bot, run);
-    /* A program without a publisher never says hello: after this its start is known all the same. */
-    if (run->start_request && run->state == RUN_RUNNING) run->start_request = 0;
 }
 
 /* One block: the struct, then copies of its lines. */
@@ -44,38 +42,26 @@ static struct process_end *end_copy(const struct process_end *end) {
 
 void runs_process_ended(void *user, int64_t id, const struct process_end *end) {
     struct bot *bot = user;
-    struct run *run = runs_find(bot, id);
+    struct run *run = bot->leaving ? NULL : runs_find(bot, id);
     if (!run || run->end || !run_state_live(run->state)) return;
-    run->process_known = true;
+    run->process_known = run->gone = true;
     run->end = end_copy(end);
     if (!run->end) bot_log(bot, 0, "#%lld: out of memory while it ended", (long long)id);
     run->end_due_ms = runs_now(bot) + (run->conn ? RUNS_END_WAIT_MS : 0);
-    if (!run->conn) runs_settle(bot, run);
+    runs_touch(bot, run);
+    if (!run->conn || !run->end) runs_settle(bot, run);
     if (bot->ports.wake) bot->ports.wake(bot->ports.user);
 }
 
-/* What the spool holds beyond our ack; then its file goes, once the rows are durable. */
-static void empty_spool(struct bot *bot, struct run *run) {
-    char path[3200];
-    if (run->launched) {
-        if (runs_dir(bot, run->id, path, sizeof path - 8) < 0) return;
-        strcat(path, "/spool");
-    } else {
-        snprintf(path, sizeof path, "%s/spool/%s", bot->ports.settings->state_dir, run->instance);
-    }
-    if (access(path, F_OK) != 0) return;
-    if (runs_import_spool(bot, run, path) < 0) {
-        bot_log(bot, 0, "#%lld: its spool could not be read; it stays at %s", (long long)run->id, path);
-        return;
-    }
-    if (runs_write(bot, run) < 0 || store_commit(bot->ports.store) < 0) return;
-    run->durable_ack = run->ack;
-    if (unlink(path) < 0) bot_log(bot, 1, "%s: not removed", path);
+/* Ended by a signal that a stop sends, or as shells and handlers say that it was. */
+static bool ended_by_stop(const struct process_end *end) {
+    int signal = end->signal ? end->signal : end->exit_code - 128;
+    return !end->oom && (signal == SIGTERM || signal == SIGINT || signal == SIGKILL);
 }
 
 static enum run_state end_state(const struct run *run, const struct process_end *end) {
     if (run->state == RUN_STOPPING || strcmp(run->bye, "stopped") == 0)
-        return end->exit_code == 0 || end->signal ? RUN_STOPPED : RUN_FAILED;
+        return end->exit_code == 0 || ended_by_stop(end) ? RUN_STOPPED : RUN_FAILED;
     return end->exit_code == 0 ? RUN_FINISHED : RUN_FAILED;
 }
 
@@ -99,68 +85,79 @@ static void answer_start(struct bot *bot, struct run *run) {
     if (request) commands_started(bot, request, run);
 }
 
-void runs_settle(struct bot *bot, struct run *run) {
-    struct process_end none = {.exit_code = -1};
-    struct process_end *end = run->end ? run->end : &none;
-    if (!run_state_live(run->state)) return;
-    empty_spool(bot, run);
-    if (run->nan_seen_ms) rules_nan(run, false, runs_rules_cb, bot);
-    run->exit_code = end->signal ? -1 : end->exit_code;
-    run->exit_signal = end->signal;
-    run->ended_ms = end->ended_ms;
-    if (run->progress_due) {
-        run->progress_due = false;
-        runs_tell(bot, run, FACT_PROGRESS, run->step, NULL);
-    }
-    runs_set_state(bot, run, end_state(run, end));
-    event_end(bot, run, end);
-    bool asked = run->start_request != 0 && end->not_started;
+/* The word about the end, to all but those whose open command says it. */
+static void tell_end(struct bot *bot, struct run *run, const struct process_end *end) {
+    struct fact fact = {.kind = end_fact(run, end), .run = run, .step = run->step, .end = end, .cpu_percent = -1,
+                        .text = end->not_started && end->lines_count ? end->lines[end->lines_count - 1] : NULL,
+                        .answered = run->start_request != 0 && end->not_started};
     answer_start(bot, run);
-    if (!asked) {
-        struct fact fact = {.kind = end_fact(run, end), .run = run, .step = run->step, .end = end, .cpu_percent = -1,
-                            .text = end->not_started && end->lines_count ? end->lines[end->lines_count - 1] : NULL};
-        report_fact(bot, &fact);
-    }
-    controls_ended(bot, run);
-    free(run->end);
-    run->end = NULL;
-    if (run->conn) run->conn->ops->close(run->conn);
-}
-
-void runs_bye(struct bot *bot, struct run *run) {
-    enum run_state state = strcmp(run->bye, "finished") == 0 ? RUN_FINISHED : strcmp(run->bye, "stopped") == 0 ? RUN_STOPPED : RUN_FAILED;
-    runs_set_state(bot, run, state);
-    runs_event(bot, run, run->step, "bye", "%s", run->bye);
-    struct process_end end = {.exit_code = -1};
-    struct fact fact = {.kind = state == RUN_FINISHED ? FACT_FINISHED : state == RUN_STOPPED ? FACT_STOPPED : FACT_CRASHED,
-                        .run = run, .step = run->step, .end = &end, .cpu_percent = -1};
     report_fact(bot, &fact);
     controls_ended(bot, run);
 }
 
+/* Nothing more comes of it: what is left is told before the end. */
+static void wind_up(struct bot *bot, struct run *run) {
+    run->gone = false;
+    if (run->nan_seen_ms) rules_nan(run, false, runs_rules_cb, bot);
+    runs_tell_progress(bot, run);
+}
+
+void runs_settle(struct bot *bot, struct run *run) {
+    if (!run_state_live(run->state)) return;
+    if (spool_read(bot, run)) return; /* it goes on when all of it is read */
+    struct process_end none = {.exit_code = -1};
+    struct process_end *end = run->end ? run->end : &none;
+    wind_up(bot, run);
+    run->exit_code = end->signal ? -1 : end->exit_code;
+    run->exit_signal = end->signal;
+    run->ended_ms = end->ended_ms;
+    runs_set_state(bot, run, end_state(run, end));
+    event_end(bot, run, end);
+    tell_end(bot, run, end);
+    free(run->end);
+    run->end = NULL;
+    if (run->conn) run->conn->ops->close(run->conn);
+    spool_remove(bot, run);
+}
+
+void runs_bye(struct bot *bot, struct run *run) {
+    if (!run_state_live(run->state)) return;
+    wind_up(bot, run);
+    struct process_end end = {.exit_code = -1};
+    enum run_state state = strcmp(run->bye, "finished") == 0  ? RUN_FINISHED
+                           : strcmp(run->bye, "stopped") == 0 ? RUN_STOPPED
+                                                              : RUN_FAILED;
+    runs_set_state(bot, run, state);
+    runs_event(bot, run, run->step, "bye", "%s", run->bye);
+    tell_end(bot, run, &end);
+}
+
 void runs_give_up(struct bot *bot, struct run *run) {
-    empty_spool(bot, run);
-    if (!run->launched && run->bye[0]) { /* its goodbye stood in the spool */
-        runs_bye(bot, run);
-        return;
+    run->gone = true;
+    if (spool_read(bot, run)) return;
+    if (run_state_live(run->state)) { /* no goodbye stood in the spool */
+        wind_up(bot, run);
+        runs_set_state(bot, run, RUN_LOST);
+        runs_event(bot, run, run->step, "lost", "no link, and how the process ended is unknown");
+        struct fact fact = {.kind = FACT_LOST, .run = run, .step = run->step, .cpu_percent = -1,
+                            .answered = run->start_request != 0};
+        answer_start(bot, run);
+        runs_fact(bot, &fact);
+        controls_ended(bot, run);
     }
-    runs_set_state(bot, run, RUN_LOST);
-    runs_event(bot, run, run->step, "lost", "no link, and how the process ended is unknown");
-    answer_start(bot, run);
-    runs_tell(bot, run, FACT_LOST, run->step, NULL);
-    controls_ended(bot, run);
+    spool_remove(bot, run);
 }
 
 void runs_process_lost(void *user, int64_t id) {
     struct bot *bot = user;
-    struct run *run = runs_find(bot, id);
+    struct run *run = bot->leaving ? NULL : runs_find(bot, id);
     if (!run || !run_state_live(run->state)) return;
-    if (run->state == RUN_STARTING && !run->instance[0] && !run->conn) {
-        run->end = NULL;
+    if (run->state == RUN_STARTING && !run->instance[0] && !run->pid) {
         runs_set_state(bot, run, RUN_FAILED);
         runs_event(bot, run, 0, "failed", "not started: the bot ended before its process was there");
+        struct fact fact = {.kind = FACT_NOT_STARTED, .run = run, .cpu_percent = -1, .answered = run->start_request != 0};
         answer_start(bot, run);
-        runs_tell(bot, run, FACT_NOT_STARTED, 0, NULL);
+        report_fact(bot, &fact);
         controls_ended(bot, run);
         return;
     }

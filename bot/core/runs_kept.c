@@ -1,7 +1,7 @@
 /*
  * Runs and their rows in the store. A run comes back as it was: its last hello is kept as the line it came in and read
  * again, current values are laid over it, and what core alone knows stands in `extra`. At the bot's start, live runs are
- * taken up again: keepers adopted, spools imported, open controls kept until their trainer is back.
+ * taken up again: keepers adopted, spools read, open controls kept until their trainer is back.
  */
 #include "runs_state.h"
 #include "text.h"
@@ -60,7 +60,12 @@ static char *extra_json(const struct run *run) {
     cJSON_AddBoolToObject(object, "launched", run->launched);
     cJSON_AddBoolToObject(object, "paused_by_nan", run->paused_by_nan);
     cJSON_AddBoolToObject(object, "nan_told", run->nan_told);
-    cJSON_AddBoolToObject(object, "stopping", run->stop_asked_ms != 0);
+    cJSON_AddBoolToObject(object, "stalled", run->stalled);
+    add_number(object, "nan_step", (double)run->nan_step);
+    cJSON_AddBoolToObject(object, "nan_waits", run->nan_seen_ms != 0);
+    cJSON_AddStringToObject(object, "nan_metric", run->nan_metric);
+    add_number(object, "before_stop", run->before_stop);
+    add_number(object, "epoch", run->epoch);
     cJSON_AddStringToObject(object, "stop_by", run->stop_by);
     cJSON_AddStringToObject(object, "bye", run->bye);
     add_number(object, "longest_gap_ms", (double)run->longest_gap_ms);
@@ -97,6 +102,10 @@ int runs_write(struct bot *bot, struct run *run) {
     cJSON_free(metrics);
     cJSON_free(extra);
     return status;
+}
+
+int runs_write_advance(struct bot *bot, struct run *run) {
+    return store_run_advance(bot->ports.store, run->id, run->ack, run->step);
 }
 
 /* The hello line again, then the values that changed since. */
@@ -137,15 +146,22 @@ static void restore_metrics(struct run *run, const char *metrics, const cJSON *e
 }
 
 static int restore_extra(struct run *run, const cJSON *extra) {
-    const char *texts[] = {"stop_by", "bye"};
-    char **fields[] = {&run->stop_by, &run->bye};
-    for (size_t i = 0; i < 2; i++) {
+    const char *texts[] = {"stop_by", "bye", "nan_metric"};
+    char **fields[] = {&run->stop_by, &run->bye, &run->nan_metric};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         const cJSON *item = cJSON_GetObjectItemCaseSensitive(extra, texts[i]);
         if (cJSON_IsString(item) && text_set(fields[i], item->valuestring) < 0) return TB_ENOMEM;
     }
     run->launched = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(extra, "launched"));
     run->paused_by_nan = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(extra, "paused_by_nan"));
     run->nan_told = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(extra, "nan_told"));
+    run->stalled = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(extra, "stalled"));
+    const cJSON *waits = cJSON_GetObjectItemCaseSensitive(extra, "nan_waits");
+    run->nan_waits = cJSON_IsTrue(waits);
+    run->nan_step = (int64_t)named_number(extra, "nan_step", 0);
+    double before_stop = named_number(extra, "before_stop", RUN_RUNNING);
+    run->before_stop = before_stop == RUN_PAUSED ? RUN_PAUSED : RUN_RUNNING;
+    run->epoch = named_number(extra, "epoch", NAN);
     run->longest_gap_ms = (int64_t)named_number(extra, "longest_gap_ms", 0);
     run->steps_per_s = named_number(extra, "steps_per_s", 0);
     run->last_finite_loss = named_number(extra, "last_finite_loss", NAN);
@@ -168,6 +184,7 @@ struct run *run_from_record(const struct run_record *record) {
     int state = run_state_parse(record->state);
     if (!run || state < 0) goto fail;
     run->id = record->id;
+    run->stored = true;
     run->state = (enum run_state)state;
     run->ack = run->durable_ack = record->ack;
     if (text_set(&run->hello, record->hello) < 0 || restore_hello(run, record->params) < 0) goto fail;
@@ -251,19 +268,51 @@ static bool load_record(void *user, const struct run_record *record) {
     return true;
 }
 
-/* Keeper and spool of a run that was live when the bot last knew of it. */
+/* The newest values are written now and then only; the rows know them. */
+struct newest {
+    struct run *run;
+    char **cols;
+    size_t count;
+};
+
+static bool newest_cols(void *user, const char *const *cols, size_t count) {
+    struct newest *newest = user;
+    newest->cols = calloc(count + 1, sizeof *newest->cols);
+    for (; newest->cols && newest->count < count; newest->count++)
+        if (!(newest->cols[newest->count] = strdup(cols[newest->count]))) return false;
+    return newest->cols != NULL;
+}
+
+static bool newest_row(void *user, const struct store_row *row) {
+    struct newest *newest = user;
+    for (size_t i = 0; i < newest->count; i++)
+        if (!wire_is_absent(row->values[i]) && strncmp(newest->cols[i], "progress_", 9) != 0)
+            (void)run_metric_take(newest->run, newest->cols[i], row->values[i], row->step);
+    if (!wire_is_absent(row->epoch)) newest->run->epoch = row->epoch;
+    return true;
+}
+
+static void read_newest(struct bot *bot, struct run *run) {
+    struct newest newest = {.run = run};
+    if (run->step > 0 && store_rows_read(bot->ports.store, run->id, run->step, newest_cols, newest_row, &newest) < 0)
+        bot_log(bot, 1, "#%lld: its newest rows could not be read", (long long)run->id);
+    for (size_t i = 0; i < newest.count; i++)
+        free(newest.cols[i]);
+    free(newest.cols);
+}
+
+/* A run that was live when the bot last knew of it: its controls and its keeper. */
 static void take_up(struct bot *bot, struct run *run) {
-    char run_dir[3072], spool[3200];
+    char run_dir[3072];
     run->link_lost_ms = runs_now(bot);
     if (run->state == RUN_STOPPING) run->stop_asked_ms = runs_now(bot);
-    if (runs_dir(bot, run->id, run_dir, sizeof run_dir) < 0) return;
-    if (run->instance[0]) {
-        snprintf(spool, sizeof spool, "%s/spool", run_dir);
-        if (runs_import_spool(bot, run, spool) < 0) bot_log(bot, 1, "#%lld: its spool could not be read", (long long)run->id);
-    }
+    if (run->nan_waits) run->nan_seen_ms = runs_now(bot);
+    read_newest(bot, run);
     if (controls_load(bot, run) < 0) bot_log(bot, 1, "#%lld: what was asked of it could not be read", (long long)run->id);
     if (!run->launched) return;
-    int status = launcher_adopt(bot->ports.launcher, run->id, run_dir);
+    int status = runs_dir(bot, run->id, run_dir, sizeof run_dir);
+    if (status == TB_OK) status = launcher_adopt(bot->ports.launcher, run->id, run_dir);
+    run->adopt_failed = status < 0;
     if (status < 0) bot_log(bot, 1, "#%lld: its keeper cannot be watched: %s", (long long)run->id, tb_error_text(status));
 }
 
@@ -272,9 +321,22 @@ int runs_load(struct bot *bot) {
     int status = store_runs(bot->ports.store, 0, INT64_MAX, load_record, &loading);
     if (status < 0) return status;
     if (loading.status < 0) return loading.status;
+    for (struct run *run = bot->runs->first; run; run = run->next)
+        take_up(bot, run);
+    return TB_OK;
+}
+
+/* What earlier frames say is told to conversations, so it waits until those are known and channels have begun. */
+void runs_begin(struct bot *bot) {
+    bot->runs->begun = true;
     for (struct run *run = bot->runs->first, *next; run; run = next) {
         next = run->next;
-        take_up(bot, run);
+        if (run->adopt_failed) runs_process_lost(bot, run->id);
+        run->adopt_failed = false;
+        if (!run_state_live(run->state) || !run->instance[0] || run->conn) continue;
+        run->gone = !run->launched && spool_writer_gone(bot, run);
+        spool_want(bot, run);
     }
-    return TB_OK;
+    spools_find(bot);
+    bot->runs->due_ms = 0; /* all rules are looked at once */
 }

@@ -61,6 +61,8 @@ struct run_record {
 };
 MUST_USE int store_run_insert(struct store *store, const struct run_record *record, int64_t *ret_id);
 MUST_USE int store_run_update(struct store *store, const struct run_record *record); /* all columns, by id */
+/* Only how far the run has come: what changes with every turn while it trains. */
+MUST_USE int store_run_advance(struct store *store, int64_t id, uint64_t ack, int64_t step);
 /* Newest first; before_id 0: from the newest. The callback returns false to stop. */
 typedef bool store_run_cb(void *user, const struct run_record *record);
 MUST_USE int store_runs(struct store *store, int64_t before_id, int64_t limit, store_run_cb *cb, void *user);
@@ -179,6 +181,9 @@ MUST_USE int store_message_state(struct store *store, const struct message_recor
 typedef bool store_message_cb(void *user, const struct message_record *message);
 /* What has to leave or was interrupted (queued, sending), oldest first; channel NULL: all. */
 MUST_USE int store_messages_open(struct store *store, const char *channel, store_message_cb *cb, void *user);
+/* The same of one conversation, those above after_id, at most limit (0: all): a long queue is read piece by piece. */
+MUST_USE int store_messages_waiting(struct store *store, const char *channel, const char *chat, int64_t after_id,
+                                    int64_t limit, store_message_cb *cb, void *user);
 /* Inbound messages stored but not handled (the bot died in between), oldest first. */
 MUST_USE int store_messages_unhandled(struct store *store, store_message_cb *cb, void *user);
 /* A conversation in order of rev, those above after_rev; limit keeps the newest ones. Superseded ones are left out. */

@@ -110,6 +110,13 @@ int store_messages_open(struct store *store, const char *channel, store_message_
     return done(db_query(&store->db, MESSAGE_OPEN, message_row, &reading, "t", channel));
 }
 
+int store_messages_waiting(struct store *store, const char *channel, const char *chat, int64_t after_id, int64_t limit,
+                           store_message_cb *cb, void *user) {
+    struct message_reading reading = {cb, user};
+    return done(db_query(&store->db, MESSAGE_WAITING, message_row, &reading, "ttii", channel, chat, after_id,
+                         limit > 0 ? limit : (int64_t)-1));
+}
+
 int store_messages_unhandled(struct store *store, store_message_cb *cb, void *user) {
     struct message_reading reading = {cb, user};
     return done(db_query(&store->db, MESSAGE_UNHANDLED, message_row, &reading, ""));

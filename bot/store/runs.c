@@ -61,6 +61,13 @@ int store_run_update(struct store *store, const struct run_record *record) {
     return changes ? hello_write(store, record->id, record->hello) : TB_ENOTFOUND;
 }
 
+int store_run_advance(struct store *store, int64_t id, uint64_t ack, int64_t step) {
+    int64_t changes;
+    int r = store_write(store, RUN_ADVANCE, &changes, "iii", (int64_t)ack, step, id);
+    if (r < 0) return r;
+    return changes ? TB_OK : TB_ENOTFOUND;
+}
+
 struct run_reading {
     store_run_cb *cb;
     void *user;

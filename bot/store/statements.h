@@ -30,6 +30,7 @@
       "UPDATE run SET instance=?, name=?, trainer=?, state=?, step=?, total_steps=?, batch=?, ack=?, created_ms=?, "   \
       "started_ms=?, ended_ms=?, exit_code=?, exit_signal=?, pid=?, host=?, checkpoint=?, checkpoint_step=?, "         \
       "checkpoint_bytes=?, from_run=?, started_by=?, params=?, metrics=?, extra=? WHERE id=?")                         \
+    X(RUN_ADVANCE, "UPDATE run SET ack=?, step=? WHERE id=?")                                                          \
     X(RUN_HELLO, "INSERT INTO hello(run, text) VALUES(?,?) ON CONFLICT(run) DO UPDATE SET text=excluded.text")         \
     X(RUN_LIST, RUN_SELECT "WHERE run.id < ? ORDER BY run.id DESC LIMIT ?")                                            \
     X(RUN_BY_ID, RUN_SELECT "WHERE run.id = ?")                                                                        \
@@ -87,6 +88,9 @@
     X(MESSAGE_OPEN,                                                                                                    \
       MESSAGE_SELECT "INDEXED BY message_open WHERE class <> 0 AND state <= 1 AND channel = ? ORDER BY id")            \
     X(MESSAGE_OPEN_ALL, MESSAGE_SELECT "INDEXED BY message_open WHERE class <> 0 AND state <= 1 ORDER BY id")          \
+    X(MESSAGE_WAITING,                                                                                                 \
+      MESSAGE_SELECT "INDEXED BY message_open WHERE class <> 0 AND state <= 1 AND channel = ? AND chat = ? AND id > ? " \
+                     "ORDER BY id LIMIT ?")                                                                            \
     X(MESSAGE_UNHANDLED, MESSAGE_SELECT "INDEXED BY message_new WHERE class = 0 AND state = 6 ORDER BY id")            \
     X(MESSAGE_HISTORY, "SELECT * FROM (" MESSAGE_SELECT                                                                \
                        "WHERE channel=? AND chat=? AND rev>? AND state<>4 ORDER BY rev DESC LIMIT ?) ORDER BY rev")    \
