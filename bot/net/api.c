@@ -53,7 +53,6 @@ static const struct api_row rows[ROUTES] = {
 };
 
 static int refuse(struct http_request *request, int status, const char *why) {
-    request->close_after = request->body_expected > 0;
     http_error(request, status, "%s", why);
     return status;
 }

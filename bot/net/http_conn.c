@@ -2,7 +2,8 @@
  * http_conn.c: connections as libwebsockets calls us about them: heads are checked, bodies gathered up to their bound,
  * answers written a piece each time the socket takes one, upgrades handed to the page's or the trainer's socket.
  *
- * HTTP/1.1 only. A request whose body is not wanted is answered and its connection closed.
+ * HTTP/1.1 only, and one request a connection: libwebsockets 4.1 loses the body of a POST that arrives while it is still
+ * putting the answer before it to rest (the client then waits for ever).
  */
 #include "http_internal.h"
 #include <arpa/inet.h>
@@ -114,16 +115,6 @@ static int64_t take_length(struct lws *wsi) {
     return text[digits] || digits > 15 ? -2 : strtoll(text, NULL, 10);
 }
 
-static void take_connection(struct http_request *request) {
-    char text[64], version[16];
-    http_conn_header(request->wsi, WSI_TOKEN_CONNECTION, text, sizeof(text));
-    http_conn_header(request->wsi, WSI_TOKEN_HTTP, version, sizeof(version));
-    bool one = strcmp(version, "HTTP/1.1") == 0;
-    request->keep_alive = one ? strcasecmp(text, "close") != 0 : strcasecmp(text, "keep-alive") == 0;
-    if (!http_conn_header(request->wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH, request->etag, sizeof(request->etag)))
-        request->etag[0] = 0;
-}
-
 /* Takes the head; answers at once what needs no body. */
 static void request_begin_head(struct http_request *request, const char *path) {
     struct http_server *server = request->server;
@@ -133,11 +124,11 @@ static void request_begin_head(struct http_request *request, const char *path) {
     snprintf(request->file, sizeof(request->file), "%s", path);
     address_of(request->wsi, false, request->peer, sizeof(request->peer));
     request->tls = server->tls_cert != NULL;
-    take_connection(request);
+    if (!http_conn_header(request->wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH, request->etag, sizeof(request->etag)))
+        request->etag[0] = 0;
     server->counts.requests++;
     int64_t length = take_length(request->wsi);
     if (length == -2 || (length > 0 && request->method != METHOD_POST)) {
-        request->close_after = true;
         http_error(request, 400, "a body belongs to POST and needs a Content-Length");
         return;
     }
@@ -147,7 +138,6 @@ static void request_begin_head(struct http_request *request, const char *path) {
                                       sizeof(why));
         if (refused) {
             server->counts.refused++;
-            request->close_after = true;
             http_error(request, refused, "%s", why);
             return;
         }
@@ -156,12 +146,10 @@ static void request_begin_head(struct http_request *request, const char *path) {
         return;
     take_query(request, why, sizeof(why));
     if (why[0]) {
-        request->close_after = request->body_expected > 0;
         http_error(request, 400, "%s", why);
         return;
     }
     if (request->method == METHOD_POST && length < 0) {
-        request->close_after = true;
         http_error(request, 411, "a Content-Length is wanted");
         return;
     }
@@ -242,10 +230,6 @@ static int add_header(struct lws *wsi, const char *name, const char *value, unsi
                                        (int)strlen(value), p, end);
 }
 
-static bool closes(const struct http_request *request) {
-    return request->close_after || !request->keep_alive;
-}
-
 static int write_head(struct http_request *request) {
     struct lws *wsi = request->wsi;
     unsigned char *begin = request->server->piece + LWS_PRE, *p = begin, *end = begin + 4096;
@@ -267,7 +251,7 @@ static int write_head(struct http_request *request) {
         bad |= add_header(wsi, "transfer-encoding:", "chunked", &p, end);
     else if (request->status != 304)
         bad |= lws_add_http_header_content_length(wsi, request->out_size, &p, end);
-    bad |= add_header(wsi, "connection:", closes(request) ? "close" : "keep-alive", &p, end);
+    bad |= add_header(wsi, "connection:", "close", &p, end);
     bad |= lws_finalize_http_header(wsi, &p, end);
     if (bad)
         return -1;
@@ -305,15 +289,12 @@ static int write_last_chunk(struct http_request *request) {
 static int conn_finish(struct http_conn *conn) {
     struct http_request *request = conn->request;
     struct lws *wsi = request->wsi;
-    bool close = closes(request);
-    if (close && lws_partial_buffered(wsi)) {
+    if (lws_partial_buffered(wsi)) {
         lws_callback_on_writable(wsi);
         return 0;
     }
     request_free(conn);
-    if (close)
-        return -1;
-    return lws_http_transaction_completed(wsi) ? -1 : 0;
+    return -1;
 }
 
 static int conn_write(struct http_conn *conn) {

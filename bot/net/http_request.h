@@ -29,7 +29,7 @@ struct http_request {
     char file[64];   /* ROUTE_PAGE: the path */
     char etag[48];   /* If-None-Match; "" none */
     char peer[48];
-    bool tls, keep_alive;
+    bool tls;
 
     char *body;
     size_t body_size, body_max, body_expected;
@@ -45,7 +45,7 @@ struct http_request {
     char *out; /* owned; what is to be written */
     const char *out_fixed; /* instead of out: static bytes */
     size_t out_size, out_sent;
-    bool chunked, ended, head_sent, close_after;
+    bool chunked, ended, head_sent;
 
     void (*more)(void *job); /* the client has taken what there was */
     void (*cancel)(void *job);
