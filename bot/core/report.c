@@ -15,6 +15,15 @@ enum message_class fact_class(enum fact_kind kind) {
         return MESSAGE_PROGRESS;
     case FACT_IMAGE:
         return MESSAGE_IMAGE;
+    case FACT_STARTED: /* news that nobody need act on: kept and delivered like an answer, not like an alarm */
+    case FACT_PAUSED:
+    case FACT_RESUMED:
+    case FACT_STOPPED:
+    case FACT_STALL_OVER:
+    case FACT_NOTE:
+    case FACT_LATE:
+    case FACT_STORE_OK:
+        return MESSAGE_REPLY;
     default:
         return MESSAGE_ALERT;
     }
