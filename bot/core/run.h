@@ -123,7 +123,9 @@ struct run {
     bool may_wait;             /* … which can wait a moment: newest values, which rows bring back after a restart */
     bool stored;               /* its row is durable */
     int64_t written_ms;        /* mono: when all of the row was written last */
-    bool ack_due;              /* an ack leaves after the commit */
+    bool ack_due;              /* an ack leaves after a commit */
+    bool ack_now;              /* … at once: for rows alone it may wait RUNS_ACK_MS, so that fast trainers share one */
+    int64_t acked_ms;          /* mono: when the last one left */
     bool progress_due;         /* a progress row came in this turn */
     bool touched;              /* stands in the list of the runs that this turn is about */
     struct run *next, *next_touched;

@@ -219,11 +219,13 @@ void runs_rules_cb(void *user, struct run *run, const struct rules_act *act) {
 static int64_t run_due(const struct bot *bot, const struct run *run) {
     int64_t due_ms = rules_next_ms(run, runs_stop_timeout_ms(bot, run));
     if (run->dirty_all && run->written_ms + RUNS_WRITE_MS < due_ms) due_ms = run->written_ms + RUNS_WRITE_MS;
+    if (run->ack_due && run->acked_ms + RUNS_ACK_MS < due_ms) due_ms = run->acked_ms + RUNS_ACK_MS;
     return due_ms;
 }
 
 static void tick_one(struct bot *bot, struct run *run, int64_t now) {
     if (run->dirty_all && now >= run->written_ms + RUNS_WRITE_MS) runs_changed(bot, run);
+    if (run->ack_due && now >= run->acked_ms + RUNS_ACK_MS) runs_touch(bot, run);
     if (!spool_is_read(run)) return; /* what its spool says comes first */
     if (run->end && now >= run->end_due_ms) runs_settle(bot, run);
     else rules_tick(run, now, runs_stop_timeout_ms(bot, run), runs_rules_cb, bot);
@@ -320,7 +322,11 @@ static void roll_back(struct bot *bot, struct run *run) {
 
 static void send_due(struct bot *bot, struct run *run) {
     controls_send_due(bot, run);
-    if (!run->ack_due || !run->conn) return;
+    if (!run->conn) run->ack_due = false;
+    int64_t now = runs_now(bot);
+    if (!run->ack_due || (!run->ack_now && now < run->acked_ms + RUNS_ACK_MS)) return;
+    run->ack_due = run->ack_now = false;
+    run->acked_ms = now;
     struct wire_frame frame = {.kind = WIRE_ACK, .u.ack.seq = run->durable_ack};
     if (run->conn->ops->send(run->conn, &frame) < 0)
         bot_log(bot, 2, "#%lld: an ack could not be sent", (long long)run->id);
@@ -339,10 +345,10 @@ void runs_committed(struct bot *bot, int status) {
             bool stays = run->stored;
             roll_back(bot, run);
             if (!stays) continue;
+            run->ack_due = false;
         } else {
             send_due(bot, run);
         }
-        run->ack_due = false;
         int64_t due_ms = run_due(bot, run);
         if (due_ms < runs->due_ms) runs->due_ms = due_ms;
         if (run->dirty) runs_touch(bot, run); /* not written yet */

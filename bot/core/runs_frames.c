@@ -191,6 +191,7 @@ static void back_to_life(struct bot *bot, struct run *run, const struct wire_fra
 int runs_take(struct bot *bot, struct run *run, const struct wire_frame *frame) {
     if (frame->seq) {
         run->ack_due = true;
+        if (frame->kind != WIRE_METRICS && frame->kind != WIRE_PROGRESS) run->ack_now = true;
         runs_touch(bot, run);
         if (frame->seq <= run->ack) return TB_OK;
     }

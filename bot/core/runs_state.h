@@ -11,6 +11,7 @@
 #define RUNS_KEPT_ENDED 32        /* ended runs kept in memory */
 #define RUNS_END_WAIT_MS 1000     /* after a process ended, its link's last bytes are awaited this long */
 #define RUNS_STORE_PROBE_MS 5000  /* while the store fails, it is tried again this often */
+#define RUNS_ACK_MS 20 /* rows of one run are acknowledged at most this often */
 #define RUNS_WRITE_MS 1000        /* newest values are written this often; ack and step with every turn */
 #define RUNS_LATE_MS 3000         /* a tick later than this was held up itself … */
 #define RUNS_LATE_GRACE_MS 1000   /* … and judges nobody for this long */
