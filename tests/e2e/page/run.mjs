@@ -16,7 +16,7 @@ mkdirSync(folder, { recursive: true });
 if (!existsSync(join(folder, 'node_modules', 'playwright-core'))) {
   writeFileSync(join(folder, 'package.json'), '{"private":true}\n');
   try {
-    execFileSync('npm', ['install', '--no-audit', '--no-fund', '--prefix', folder, 'playwright-core@1.65.1'], { stdio: 'pipe', timeout: 120000 });
+    execFileSync('npm', ['install', '--no-audit', '--no-fund', '--prefix', folder, 'playwright-core@1.60.0'], { stdio: 'pipe', timeout: 120000 });
   } catch {
     console.log('SKIP: the npm registry cannot be reached');
     process.exit(77);
