@@ -218,8 +218,9 @@ static bool keep_message(void *user, const struct message_record *row) {
 
 /* ---- adding ---- */
 
-/* The entry whose text this progress message replaces: one that waits, or a sent one that can be changed in place. */
-static struct entry *entry_to_replace(struct bot *bot, struct line *line, const char *key) {
+/* The entry whose text this progress message replaces: one that waits, or a sent one (*ret_sent) that can be changed in
+ * place. */
+static struct entry *entry_to_replace(struct bot *bot, struct line *line, const char *key, bool *ret_sent) {
     const struct channel_traits *traits = &line->channel->traits;
     for (struct entry *entry = line->first; entry; entry = entry->next)
         if (strcmp(entry->key, key) == 0) return entry;
@@ -229,6 +230,7 @@ static struct entry *entry_to_replace(struct bot *bot, struct line *line, const 
         !reading.entry)
         return NULL;
     bool waits = reading.entry->row.state == MESSAGE_QUEUED;
+    *ret_sent = !waits;
     if (!waits && !traits->history && (!traits->edit || !reading.entry->service_id[0])) {
         entry_free(reading.entry);
         return NULL;
@@ -240,10 +242,14 @@ static struct entry *entry_to_replace(struct bot *bot, struct line *line, const 
     return reading.entry;
 }
 
-static int replace_text(struct bot *bot, struct line *line, struct entry *entry, const struct outbox_message *message) {
+static int replace_text(struct bot *bot, struct line *line, struct entry *entry, const struct outbox_message *message,
+                        bool sent) {
     const char *buttons = message->buttons ? message->buttons : "";
     const struct message_record *now = entry_row(line, entry);
-    if (strcmp(now->text, message->text) == 0 && strcmp(now->buttons, buttons) == 0) return TB_OK;
+    if (strcmp(now->text, message->text) == 0 && strcmp(now->buttons, buttons) == 0) {
+        if (sent) line_remove(line, entry); /* that is what stands there */
+        return TB_OK;
+    }
     char **text = entry->under_way ? &entry->next_text : &entry->text;
     char **quick = entry->under_way ? &entry->next_buttons : &entry->buttons;
     if (text_set(quick, buttons) < 0 || text_set(text, message->text) < 0) return TB_ENOMEM;
@@ -324,10 +330,11 @@ int outbox_add(struct bot *bot, const struct outbox_message *message, int64_t *r
     struct line *line = line_of(bot, channel, message->chat);
     if (!line) return TB_ENOMEM;
     if (message->class == MESSAGE_PROGRESS && message->key && message->key[0]) {
-        struct entry *entry = entry_to_replace(bot, line, message->key);
+        bool sent = false;
+        struct entry *entry = entry_to_replace(bot, line, message->key, &sent);
         if (entry) {
             if (ret_id) *ret_id = entry->row.id;
-            return replace_text(bot, line, entry, message);
+            return replace_text(bot, line, entry, message, sent);
         }
     }
     int64_t id = 0;

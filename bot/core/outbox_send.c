@@ -131,6 +131,7 @@ void outbox_pump(struct bot *bot) {
 /* ---- the store's moods ---- */
 
 void outbox_committed(struct bot *bot) {
+    bot->outbox->noting_count = 0;
     for (struct line *line = bot->outbox->lines; line; line = line->next)
         for (struct entry *entry = line->first; entry; entry = entry->next)
             entry->durable = true;
@@ -152,8 +153,12 @@ static void lose_rows(struct bot *bot, struct line *line) {
 }
 
 void outbox_store_failed(struct bot *bot) {
+    struct outbox *outbox = bot->outbox;
     int64_t now = outbox_now(bot);
-    for (struct line *line = bot->outbox->lines; line; line = line->next) {
+    for (size_t i = 0; i < outbox->noting_count; i++)
+        outbox_unnoted(bot, outbox->noting[i].id, outbox->noting[i].sent_ms);
+    outbox->noting_count = 0;
+    for (struct line *line = outbox->lines; line; line = line->next) {
         lose_rows(bot, line);
         for (struct entry *entry; entry = NULL, line_due(line, now, &entry) <= now && entry;) {
             if (!entry->from_memory && !line->channel->traits.history && !send_unmarked(bot, entry)) continue;
@@ -204,8 +209,11 @@ static void note_state(struct bot *bot, struct line *line, struct entry *entry, 
         if (entry->row.id > 0) outbox_unnoted(bot, entry->row.id, entry->row.sent_ms);
         return;
     }
-    if (store_message_state(bot->ports.store, entry_row(line, entry), bump) < 0)
-        outbox_unnoted(bot, entry->row.id, entry->row.sent_ms);
+    struct outbox *outbox = bot->outbox;
+    int status = store_message_state(bot->ports.store, entry_row(line, entry), bump);
+    if (status < 0) outbox_unnoted(bot, entry->row.id, entry->row.sent_ms);
+    else if (outbox->noting_count < OUTBOX_UNNOTED)
+        outbox->noting[outbox->noting_count++] = (struct noted){entry->row.id, entry->row.sent_ms};
 }
 
 static void entry_sent(struct bot *bot, struct line *line, struct entry *entry, const struct sent *sent) {

@@ -42,10 +42,11 @@ struct outbox {
     struct line *lines;
     uint64_t random;
     int64_t memory_ids;        /* counts down from -1: ids of entries without a row */
-    struct {
+    struct noted {
         int64_t id, sent_ms;
     } unnoted[OUTBOX_UNNOTED]; /* have left, and their rows do not say so yet */
-    size_t unnoted_count;
+    struct noted noting[OUTBOX_UNNOTED]; /* their rows say so when this turn is committed */
+    size_t unnoted_count, noting_count;
 };
 
 int64_t outbox_now(const struct bot *bot);

@@ -97,7 +97,6 @@ static void tell_end(struct bot *bot, struct run *run, const struct process_end 
 
 /* Nothing more comes of it: what is left is told before the end. */
 static void wind_up(struct bot *bot, struct run *run) {
-    run->gone = false;
     if (run->nan_seen_ms) rules_nan(run, false, runs_rules_cb, bot);
     runs_tell_progress(bot, run);
 }

@@ -166,8 +166,14 @@ bool spool_writer_gone(struct bot *bot, const struct run *run) {
 
 void spool_remove(struct bot *bot, struct run *run) {
     bool ours = run->import && run->import->finished && !run->import->had_foreign;
+    bool any = run->import != NULL;
     spool_close(bot, run);
-    if (!ours || bot_commit(bot) < 0 || !spool_writer_gone(bot, run)) return;
+    if (any && bot_commit(bot) < 0) { /* again, when its rows can be kept */
+        spool_want(bot, run);
+        return;
+    }
+    run->gone = false;
+    if (!ours || !spool_writer_gone(bot, run)) return;
     char path[3300];
     path_of(bot, run, path, sizeof path);
     if (unlink(path) < 0) bot_log(bot, 1, "%s: not removed: %s", path, strerror(errno));
