@@ -128,7 +128,7 @@ static void small_and_idle(void **state) {
     bench_wait(is_quiet, 1);
     int64_t keeper = keeper_pid(1), kib = private_kib(keeper), before = switches(keeper);
     print_message("keeper_private_kib %d KiB\n", (int)kib);
-#ifndef __SANITIZE_ADDRESS__
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     assert_true(kib < 1024);
 #endif
     quiet_until =
