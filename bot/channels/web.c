@@ -1,6 +1,6 @@
 /*
- * web.c: the channel "web" (see web.h). The store keeps the conversation, so a message counts as sent once it is stored;
- * pages are only told to look.
+ * web.c: the channel "web" (see web.h). The store keeps the conversation, so a message counts as sent once it is
+ * stored; pages are only told to look.
  */
 #include "web.h"
 #include "commands.h"
@@ -28,8 +28,7 @@ static int web_start(struct channel *channel, char *why, size_t why_size) {
 static void web_send(struct channel *channel, const struct outgoing *message) {
     struct http_server *server = web_of(channel)->server;
     const struct sent sent = {.status = SENT_OK};
-    if (channel->bot->store_status != TB_OK)
-        http_server_unsaved(server, message);
+    if (channel->bot->store_status != TB_OK) http_server_unsaved(server, message);
     http_server_nudge(server);
     outbox_done(channel->bot, message->message, &sent);
 }
@@ -67,8 +66,7 @@ static const struct channel_ops ops = {
 
 int web_create(const struct http_options *options, struct channel **ret_channel) {
     struct web *web = calloc(1, sizeof(*web));
-    if (!web)
-        return TB_ENOMEM;
+    if (!web) return TB_ENOMEM;
     web->channel.ops = &ops;
     web->channel.traits = (struct channel_traits){
         .edit = true, .image = true, .buttons = true, .history = true, .idempotent = true, .text_max_bytes = 65536};
@@ -84,8 +82,7 @@ int web_create(const struct http_options *options, struct channel **ret_channel)
 }
 
 void web_free(struct channel *channel) {
-    if (!channel)
-        return;
+    if (!channel) return;
     http_server_free(web_of(channel)->server);
     free(channel);
 }

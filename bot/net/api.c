@@ -1,6 +1,6 @@
 /*
- * api.c: which path answers to which methods, to whom, with what bound on the body: one row each. Everything below /api/
- * but the swap of the token wants to know who asks before it says whether a thing exists.
+ * api.c: which path answers to which methods, to whom, with what bound on the body: one row each. Everything below
+ * /api/ but the swap of the token wants to know who asks before it says whether a thing exists.
  *
  * To add a path: a route in web_url.h, a row here, its handler.
  */
@@ -73,16 +73,14 @@ int api_precheck(struct http_request *request) {
     const struct api_row *row = &rows[request->path.route];
     if (!row->open && request->path.route != ROUTE_NONE && request->access == ACCESS_NONE)
         return refuse_stranger(request);
-    if (!row->serve)
-        return refuse(request, 404, "there is no such path");
+    if (!row->serve) return refuse(request, 404, "there is no such path");
     bool get = request->method == METHOD_GET || request->method == METHOD_HEAD;
     if (!((get && row->get) || (request->method == METHOD_POST && row->post))) {
         http_header(request, "allow:", "%s", row->get ? "GET, HEAD" : "POST");
         return refuse(request, 405, "this path does not answer to this method");
     }
     request->body_max = row->body_max;
-    if (request->body_expected > row->body_max)
-        return refuse(request, 413, "the body is too large");
+    if (request->body_expected > row->body_max) return refuse(request, 413, "the body is too large");
     return 0;
 }
 

@@ -56,8 +56,7 @@ static void call_answer(struct call *call) {
     json_bool(&out, call->ok);
     json_key(&out, "replies");
     json_open(&out, '[');
-    if (call->replies.bytes)
-        json_raw(&out, call->replies.bytes, call->replies.size);
+    if (call->replies.bytes) json_raw(&out, call->replies.bytes, call->replies.size);
     out.failed |= call->replies.failed;
     json_close(&out, ']');
     json_close(&out, '}');
@@ -68,8 +67,7 @@ static void call_answer(struct call *call) {
 
 /* Once request_begin has returned and the outcome is known. */
 static void call_finish(struct call *call) {
-    if (call->request)
-        call_answer(call);
+    if (call->request) call_answer(call);
     call_end(call);
 }
 
@@ -77,8 +75,7 @@ static void call_done(void *user, bool ok) {
     struct call *call = user;
     call->done = true;
     call->ok = ok;
-    if (call->begun && !call->detached)
-        call_finish(call);
+    if (call->begun && !call->detached) call_finish(call);
 }
 
 static void call_detach(struct call *call) {
@@ -89,29 +86,22 @@ static void call_detach(struct call *call) {
 
 static void call_timeout(uv_timer_t *timer) {
     struct call *call = timer->data;
-    bool chinese = http_bot(call->server)->ports.settings->language == LANG_ZH;
-    const struct reply reply = {
-        .text = chinese ? "已发出，还没有生效；结果会作为消息告诉你。"
-                        : "Sent, not yet in effect; the outcome follows as a message.",
-    };
+    const struct reply reply = {.text = commands_pending_text(http_bot(call->server), call->id)};
     call_reply(call, &reply);
     call->ok = true;
-    if (call->request)
-        call_answer(call);
+    if (call->request) call_answer(call);
     call_detach(call);
 }
 
 static void call_cancel(void *data) {
     struct call *call = data;
     call->request = NULL;
-    if (!call->detached)
-        call_detach(call);
+    if (!call->detached) call_detach(call);
 }
 
 static struct call *call_create(struct http_request *request, const struct web_command *command) {
     struct call *call = calloc(1, sizeof(*call));
-    if (!call)
-        return NULL;
+    if (!call) return NULL;
     const char *as = command->as[0] ? command->as : "web:" WEB_CHAT;
     size_t size = strcspn(as, ":");
     if (size >= sizeof(call->channel)) {
@@ -132,8 +122,7 @@ static void audit_as(struct bot *bot, const struct web_command *command, int64_t
     char what[512];
     snprintf(what, sizeof(what), "as %s: %.200s", command->as, command->text);
     const struct audit_record audit = {.t_ms = wall_ms, .who = "web:" WEB_CHAT, .what = what, .outcome = "handed on"};
-    if (store_audit_add(bot->ports.store, &audit) < 0)
-        bot_log(bot, 1, "web: an audit row was not written");
+    if (store_audit_add(bot->ports.store, &audit) < 0) bot_log(bot, 1, "web: an audit row was not written");
 }
 
 static void call_begin(struct call *call, const char *text) {
@@ -169,8 +158,7 @@ void api_command(struct http_request *request) {
     if (!call) {
         http_error(request, command.as[0] ? 400 : 500, command.as[0] ? "\"as\" names no channel" : "out of memory");
     } else {
-        if (command.as[0])
-            audit_as(http_bot(request->server), &command, http_wall_ms(request->server));
+        if (command.as[0]) audit_as(http_bot(request->server), &command, http_wall_ms(request->server));
         call_begin(call, command.text);
     }
     web_command_release(&command);

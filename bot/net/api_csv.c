@@ -1,7 +1,7 @@
 /*
- * api_csv.c: /api/runs/N/metrics.csv. One row a step, ascending, shortest numbers that read back the same. The pool reads
- * a piece of rows at a time from the step after the last one sent, and reads on only when the client has taken the piece:
- * memory stays bounded for runs of any length and clients of any speed.
+ * api_csv.c: /api/runs/N/metrics.csv. One row a step, ascending, shortest numbers that read back the same. The pool
+ * reads a piece of rows at a time from the step after the last one sent, and reads on only when the client has taken
+ * the piece: memory stays bounded for runs of any length and clients of any speed.
  *
  * The columns are those known at the beginning; the file ends where the reading has caught up with the run.
  */
@@ -21,7 +21,7 @@ struct csv {
     size_t cols_count;
     size_t *places; /* for each column of this read: its place in cols, or cols_count */
     size_t places_count;
-    const double **row; /* cols_count */
+    const double **row;  /* cols_count */
     struct json_out out; /* a growing buffer; not JSON here */
     bool head_done, end;
     int error;
@@ -34,8 +34,7 @@ static void csv_cell(struct json_out *out, const char *text) {
     }
     json_text(out, "\"");
     for (; *text; text++) {
-        if (*text == '"')
-            json_text(out, "\"");
+        if (*text == '"') json_text(out, "\"");
         json_raw(out, text, 1);
     }
     json_text(out, "\"");
@@ -44,12 +43,10 @@ static void csv_cell(struct json_out *out, const char *text) {
 static bool csv_head(struct csv *csv, const char *const *cols, size_t count) {
     csv->cols = calloc(count + 1, sizeof(*csv->cols));
     csv->row = calloc(count + 1, sizeof(*csv->row));
-    if (!csv->cols || !csv->row)
-        return false;
+    if (!csv->cols || !csv->row) return false;
     json_text(&csv->out, "step,t_ms,epoch");
     for (size_t i = 0; i < count; i++) {
-        if (!(csv->cols[i] = strdup(cols[i])))
-            return false;
+        if (!(csv->cols[i] = strdup(cols[i]))) return false;
         csv->cols_count++;
         json_text(&csv->out, ",");
         csv_cell(&csv->out, cols[i]);
@@ -81,8 +78,7 @@ static bool csv_cols(void *user, const char *const *cols, size_t count) {
 static void csv_value(struct json_out *out, double value) {
     char text[40] = ",";
     size_t size = 1;
-    if (!wire_is_absent(value))
-        size += wire_format_double(value, text + 1, sizeof(text) - 1);
+    if (!wire_is_absent(value)) size += wire_format_double(value, text + 1, sizeof(text) - 1);
     json_raw(out, text, size);
 }
 
@@ -108,19 +104,14 @@ static void csv_run(struct http_job *job) {
     struct csv *csv = (struct csv *)job;
     if (!csv->reader) {
         csv->error = store_reader_open(csv->job.server->state_dir, &csv->reader);
-        if (csv->error < 0)
-            return;
+        if (csv->error < 0) return;
     }
     int64_t from_step = csv->from_step;
     int result = store_reader_rows(csv->reader, csv->run, from_step, csv_cols, csv_row, csv);
-    if (result < 0 && !csv->error)
-        csv->error = result;
-    if (csv->out.failed)
-        csv->error = TB_ENOMEM;
-    if (!csv->head_done && !csv->error && !csv_head(csv, NULL, 0))
-        csv->error = TB_ENOMEM;
-    if (csv->out.size < CSV_PIECE || csv->from_step == from_step)
-        csv->end = true;
+    if (result < 0 && !csv->error) csv->error = result;
+    if (csv->out.failed) csv->error = TB_ENOMEM;
+    if (!csv->head_done && !csv->error && !csv_head(csv, NULL, 0)) csv->error = TB_ENOMEM;
+    if (csv->out.size < CSV_PIECE || csv->from_step == from_step) csv->end = true;
 }
 
 static void csv_done(struct http_job *job) {
@@ -136,8 +127,7 @@ static void csv_done(struct http_job *job) {
     size_t size = 0;
     bool end = csv->end;
     char *bytes = json_out_take(&csv->out, &size);
-    if (bytes)
-        http_stream_push(request, bytes, size);
+    if (bytes) http_stream_push(request, bytes, size);
     if (end) {
         http_stream_end(request);
         http_job_end(job);

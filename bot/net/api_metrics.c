@@ -1,6 +1,6 @@
 /*
- * api_metrics.c: /metrics in Prometheus' text format: what an operator watches. Numbers are taken when asked for; nothing
- * is kept for it.
+ * api_metrics.c: /metrics in Prometheus' text format: what an operator watches. Numbers are taken when asked for;
+ * nothing is kept for it.
  */
 #include "http_internal.h"
 #include "outbox.h"
@@ -32,23 +32,20 @@ static int64_t resident_bytes(void) {
     FILE *file = fopen("/proc/self/statm", "re");
     long long total = 0, resident = 0;
     bool ok = file && fscanf(file, "%lld %lld", &total, &resident) == 2;
-    if (file)
-        fclose(file);
+    if (file) fclose(file);
     return ok ? resident * sysconf(_SC_PAGESIZE) : 0;
 }
 
 static bool count_state(void *user, const struct run_record *record) {
     int64_t *states = user;
     int state = run_state_parse(record->state);
-    if (state >= 0 && state < RUN_STATES)
-        states[state]++;
+    if (state >= 0 && state < RUN_STATES) states[state]++;
     return true;
 }
 
 static void put_runs(struct json_out *out, struct bot *bot) {
     int64_t states[RUN_STATES] = {0}, attached = 0;
-    if (store_runs(bot->ports.store, 0, INT64_MAX, count_state, states) < 0)
-        memset(states, 0, sizeof(states));
+    if (store_runs(bot->ports.store, 0, INT64_MAX, count_state, states) < 0) memset(states, 0, sizeof(states));
     for (const struct run *run = runs_first(bot); run; run = run->next)
         attached += run->conn != NULL;
     line(out, "# HELP trainbot_runs Runs by state.\n# TYPE trainbot_runs gauge\n");
@@ -86,7 +83,8 @@ void api_metrics(struct http_request *request) {
     one(&out, "trainbot_http_refused_total", "counter", "Wrong tokens, hosts and origins.", (double)counts.refused);
     one(&out, "trainbot_pages", "gauge", "Pages connected now.", (double)counts.pages);
     one(&out, "trainbot_remote_trainers", "gauge", "Trainers connected over /trainer now.", (double)counts.trainers);
-    one(&out, "trainbot_live_dropped_total", "counter", "Live packets left out for slow pages.", (double)counts.dropped);
+    one(&out, "trainbot_live_dropped_total", "counter", "Live packets left out for slow pages.",
+        (double)counts.dropped);
     one(&out, "trainbot_store_ok", "gauge", "1 while the database can be written.", bot->store_status == TB_OK);
     one(&out, "trainbot_uptime_seconds", "gauge", "Since the start.",
         (double)(http_mono_ms(server) - bot->started_mono_ms) / 1000.0);

@@ -38,7 +38,8 @@ static void drawing_done(void *user, int status, const uint8_t *bytes, size_t si
         memcpy(copy, bytes, size);
         http_reply(request, 200, drawing->svg ? "image/svg+xml; charset=utf-8" : "image/png", copy, size);
     } else if (request) {
-        http_error(request, status == TB_ENOTFOUND ? 404 : 503, "%s", why && *why ? why : "the plot could not be drawn");
+        http_error(request, status == TB_ENOTFOUND ? 404 : 503, "%s",
+                   why && *why ? why : "the plot could not be drawn");
     }
     free(drawing);
 }
@@ -51,10 +52,8 @@ struct marks {
 
 static bool take_mark(void *user, const struct param_change_record *change) {
     struct marks *marks = user;
-    if (!change->by || strcmp(change->by, "start") == 0 || change->step <= 0)
-        return true;
-    if (marks->count == MARKS_MAX)
-        return false;
+    if (!change->by || strcmp(change->by, "start") == 0 || change->step <= 0) return true;
+    if (marks->count == MARKS_MAX) return false;
     snprintf(marks->texts[marks->count], sizeof(marks->texts[0]), "%s %s", change->name, change->new_value);
     marks->list[marks->count] = (struct plot_mark){change->step, marks->texts[marks->count]};
     marks->count++;
@@ -70,10 +69,8 @@ static int plot_begin(struct http_request *request, const char *title, struct dr
     const struct bot_ports *ports = &http_bot(request->server)->ports;
     const struct web_query *query = &request->query;
     struct marks *marks = calloc(1, sizeof(*marks));
-    if (!marks)
-        return TB_ENOMEM;
-    if (store_param_changes(ports->store, request->path.id, take_mark, marks) < 0)
-        marks->count = 0;
+    if (!marks) return TB_ENOMEM;
+    if (store_param_changes(ports->store, request->path.id, take_mark, marks) < 0) marks->count = 0;
     struct plot_request plot = {
         .run = request->path.id,
         .title = title,
@@ -180,8 +177,7 @@ static bool take_picture(void *user, const struct image_record *image) {
     struct picture *picture = search->picture;
     picture->mime = "application/octet-stream";
     for (size_t i = 0; i < sizeof(mimes) / sizeof(mimes[0]); i++)
-        if (strcmp(mimes[i], image->mime) == 0)
-            picture->mime = mimes[i];
+        if (strcmp(mimes[i], image->mime) == 0) picture->mime = mimes[i];
     if (image->path[0] != '/' && !strstr(image->path, ".."))
         search->found = (size_t)snprintf(picture->path, sizeof(picture->path), "%s/%s", search->state_dir,
                                          image->path) < sizeof(picture->path);

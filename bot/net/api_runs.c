@@ -163,8 +163,7 @@ static void put_record(struct json_out *out, const struct run_record *record) {
 
 static const struct run *in_memory(struct bot *bot, int64_t id) {
     for (const struct run *run = runs_first(bot); run; run = run->next)
-        if (run->id == id)
-            return run;
+        if (run->id == id) return run;
     return NULL;
 }
 
@@ -182,10 +181,8 @@ static bool list_run(void *user, const struct run_record *record) {
         put_run(listing->out, run);
     else
         put_record(listing->out, record);
-    if (listing->details && run)
-        put_specs(listing->out, run);
-    if (!listing->details)
-        json_close(listing->out, '}');
+    if (listing->details && run) put_specs(listing->out, run);
+    if (!listing->details) json_close(listing->out, '}');
     return !listing->out->failed;
 }
 
@@ -265,18 +262,15 @@ void api_run(struct http_request *request) {
     int result = store_run(store, id, list_run, &listing);
     json_key(&out, "metric_names");
     json_open(&out, '[');
-    if (result >= 0)
-        result = store_metric_names(store, id, list_name, &out);
+    if (result >= 0) result = store_metric_names(store, id, list_name, &out);
     json_close(&out, ']');
     json_key(&out, "events");
     json_open(&out, '[');
-    if (result >= 0)
-        result = store_events(store, id, list_event, &out);
+    if (result >= 0) result = store_events(store, id, list_event, &out);
     json_close(&out, ']');
     json_key(&out, "param_history");
     json_open(&out, '[');
-    if (result >= 0)
-        result = store_param_changes(store, id, list_change, &out);
+    if (result >= 0) result = store_param_changes(store, id, list_change, &out);
     if (result < 0) {
         store_error(request, &out, result);
         return;

@@ -31,27 +31,22 @@ static bool take_name(void *user, const char *name) {
 }
 
 static void choose(struct series *series, const char *name) {
-    if (series->metrics_count < 2)
-        snprintf(series->metrics[series->metrics_count++], WEB_NAME_SIZE, "%s", name);
+    if (series->metrics_count < 2) snprintf(series->metrics[series->metrics_count++], WEB_NAME_SIZE, "%s", name);
 }
 
 static const char *named_like(const struct series *series, const char *exact, const char *part) {
     const char *like = NULL;
     for (size_t i = 0; i < series->names_count; i++) {
-        if (strcmp(series->names[i], exact) == 0)
-            return series->names[i];
-        if (!like && strstr(series->names[i], part))
-            like = series->names[i];
+        if (strcmp(series->names[i], exact) == 0) return series->names[i];
+        if (!like && strstr(series->names[i], part)) like = series->names[i];
     }
     return like;
 }
 
 static void choose_default(struct series *series) {
     const char *loss = named_like(series, "loss", "loss"), *acc = named_like(series, "acc", "acc");
-    if (loss)
-        choose(series, loss);
-    if (acc)
-        choose(series, acc);
+    if (loss) choose(series, loss);
+    if (acc) choose(series, acc);
     for (size_t i = 0; i < series->names_count && series->metrics_count < 2 && !loss && !acc; i++)
         choose(series, series->names[i]);
 }
@@ -81,8 +76,7 @@ static int put_metric(struct series *series, struct store_reader *reader, const 
     struct json_out *out = &series->out;
     size_t count = 0;
     int result = store_reader_series(reader, series->run, metric, series->points, buckets, &count);
-    if (result < 0 && result != TB_ENOTFOUND)
-        return result;
+    if (result < 0 && result != TB_ENOTFOUND) return result;
     json_open(out, '{');
     json_key(out, "metric");
     json_string(out, metric);
@@ -98,10 +92,8 @@ static int put_metric(struct series *series, struct store_reader *reader, const 
 static int series_read(struct series *series, struct store_reader *reader, struct store_bucket *buckets) {
     struct json_out *out = &series->out;
     int result = store_reader_metric_names(reader, series->run, take_name, series);
-    if (result < 0)
-        return result;
-    if (!series->metrics_count)
-        choose_default(series);
+    if (result < 0) return result;
+    if (!series->metrics_count) choose_default(series);
     json_open(out, '{');
     json_key(out, "run");
     json_id(out, series->run);
@@ -124,8 +116,7 @@ static void series_run(struct http_job *job) {
     struct store_reader *reader = NULL;
     struct store_bucket *buckets = calloc(series->points, sizeof(*buckets));
     series->error = buckets ? store_reader_open(job->server->state_dir, &reader) : TB_ENOMEM;
-    if (series->error >= 0)
-        series->error = series_read(series, reader, buckets);
+    if (series->error >= 0) series->error = series_read(series, reader, buckets);
     store_reader_close(reader);
     free(buckets);
 }

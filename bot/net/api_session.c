@@ -31,8 +31,7 @@ void http_server_logout(struct http_server *server) {
     snprintf(text, sizeof(text), "%" PRId64, server->generation);
     if (store_set(bot->ports.store, GENERATION_KEY, text) < 0)
         bot_log(bot, 1, "web: the logout will be forgotten at a restart: the database cannot be written");
-    if (bot->ports.wake)
-        bot->ports.wake(bot->ports.user);
+    if (bot->ports.wake) bot->ports.wake(bot->ports.user);
     pages_logout(server);
 }
 
@@ -45,8 +44,7 @@ static void stranger(struct http_request *request) {
     struct http_server *server = request->server;
     server->counts.refused++;
     int wait_s = web_wrong_count(&server->wrong, request->peer, http_mono_ms(server));
-    if (wait_s)
-        http_header(request, "retry-after:", "%d", wait_s);
+    if (wait_s) http_header(request, "retry-after:", "%d", wait_s);
     http_error(request, wait_s ? 429 : 401, wait_s ? "too many wrong tokens, wait a minute" : "this link is not valid");
 }
 
@@ -54,7 +52,8 @@ static void stranger(struct http_request *request) {
 void api_session(struct http_request *request) {
     struct http_server *server = request->server;
     char token[WEB_TOKEN_SIZE + 1], value[WEB_SESSION_SIZE], why[200];
-    if (!web_session_parse(request->body ? request->body : "", request->body_size, token, sizeof(token), why, sizeof(why))) {
+    if (!web_session_parse(request->body ? request->body : "", request->body_size, token, sizeof(token), why,
+                           sizeof(why))) {
         http_error(request, 400, "%s", why);
         return;
     }
@@ -64,7 +63,8 @@ void api_session(struct http_request *request) {
         stranger(request);
         return;
     }
-    if (web_session_make(&server->token, http_generation(server), http_wall_ms(server) / 1000, value, sizeof(value)) < 0) {
+    if (web_session_make(&server->token, http_generation(server), http_wall_ms(server) / 1000, value, sizeof(value)) <
+        0) {
         http_error(request, 500, "no random bytes");
         return;
     }

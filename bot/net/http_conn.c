@@ -2,8 +2,8 @@
  * http_conn.c: connections as libwebsockets calls us about them: heads are checked, bodies gathered up to their bound,
  * answers written a piece each time the socket takes one, upgrades handed to the page's or the trainer's socket.
  *
- * HTTP/1.1 only, and one request a connection: libwebsockets 4.1 loses the body of a POST that arrives while it is still
- * putting the answer before it to rest (the client then waits for ever).
+ * HTTP/1.1 only, and one request a connection: libwebsockets 4.1 loses the body of a POST that arrives while it is
+ * still putting the answer before it to rest (the client then waits for ever).
  */
 #include "http_internal.h"
 #include <arpa/inet.h>
@@ -16,8 +16,7 @@
 bool http_conn_header(struct lws *wsi, enum lws_token_indexes token, char *text, size_t size) {
     text[0] = 0;
     int length = lws_hdr_total_length(wsi, token);
-    if (length <= 0)
-        return true;
+    if (length <= 0) return true;
     return (size_t)length < size && lws_hdr_copy(wsi, text, (int)size, token) >= 0;
 }
 
@@ -28,8 +27,7 @@ static void address_of(struct lws *wsi, bool local, char *text, size_t size) {
     text[0] = 0;
     int result = local ? getsockname(fd, (struct sockaddr *)&storage, &length)
                        : getpeername(fd, (struct sockaddr *)&storage, &length);
-    if (result < 0)
-        return;
+    if (result < 0) return;
     if (storage.ss_family == AF_INET6)
         inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&storage)->sin6_addr, text, (socklen_t)size);
     else
@@ -87,19 +85,15 @@ static void take_query(struct http_request *request, char *why, size_t why_size)
             snprintf(why, why_size, "the query is too long");
             return;
         }
-        if (lws_hdr_copy_fragment(request->wsi, piece, sizeof(piece), WSI_TOKEN_HTTP_URI_ARGS, i) < 0)
-            return;
+        if (lws_hdr_copy_fragment(request->wsi, piece, sizeof(piece), WSI_TOKEN_HTTP_URI_ARGS, i) < 0) return;
         web_query_take(&request->query, piece, why, why_size);
     }
 }
 
 static enum http_method take_method(struct lws *wsi) {
-    if (lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI))
-        return METHOD_GET;
-    if (lws_hdr_total_length(wsi, WSI_TOKEN_POST_URI))
-        return METHOD_POST;
-    if (lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI))
-        return METHOD_HEAD;
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI)) return METHOD_GET;
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_POST_URI)) return METHOD_POST;
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI)) return METHOD_HEAD;
     return METHOD_OTHER;
 }
 
@@ -110,8 +104,7 @@ static int64_t take_length(struct lws *wsi) {
         !http_conn_header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, text, sizeof(text)))
         return -2;
     size_t digits = strspn(text, "0123456789");
-    if (!text[0])
-        return lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0 ? -2 : -1;
+    if (!text[0]) return lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0 ? -2 : -1;
     return text[digits] || digits > 15 ? -2 : strtoll(text, NULL, 10);
 }
 
@@ -134,16 +127,15 @@ static void request_begin_head(struct http_request *request, const char *path) {
     }
     request->body_expected = length > 0 ? (size_t)length : 0;
     if (request->path.route != ROUTE_HEALTH) {
-        int refused = http_conn_admit(server, request->wsi, request->method == METHOD_POST, &request->access, why,
-                                      sizeof(why));
+        int refused =
+            http_conn_admit(server, request->wsi, request->method == METHOD_POST, &request->access, why, sizeof(why));
         if (refused) {
             server->counts.refused++;
             http_error(request, refused, "%s", why);
             return;
         }
     }
-    if (api_precheck(request))
-        return;
+    if (api_precheck(request)) return;
     take_query(request, why, sizeof(why));
     if (why[0]) {
         http_error(request, 400, "%s", why);
@@ -153,17 +145,14 @@ static void request_begin_head(struct http_request *request, const char *path) {
         http_error(request, 411, "a Content-Length is wanted");
         return;
     }
-    if (!request->body_expected && request->method != METHOD_POST)
-        api_serve(request);
+    if (!request->body_expected && request->method != METHOD_POST) api_serve(request);
 }
 
 static void request_free(struct http_conn *conn) {
     struct http_request *request = conn->request;
-    if (!request)
-        return;
+    if (!request) return;
     conn->request = NULL;
-    if (request->cancel)
-        request->cancel(request->job);
+    if (request->cancel) request->cancel(request->job);
     free(request->body);
     free(request->out);
     free(request);
@@ -172,8 +161,7 @@ static void request_free(struct http_conn *conn) {
 static int conn_http(struct http_server *server, struct lws *wsi, struct http_conn *conn, const char *path) {
     request_free(conn);
     struct http_request *request = calloc(1, sizeof(*request));
-    if (!request)
-        return -1;
+    if (!request) return -1;
     request->server = server;
     request->wsi = wsi;
     conn->request = request;
@@ -187,15 +175,12 @@ static int conn_body(struct http_conn *conn, const char *bytes, size_t size) {
     struct http_request *request = conn->request;
     if (!request || request->status || !size)
         return 0; /* answered already: what still comes is let fall, the connection closes after the answer */
-    if (size > request->body_max - request->body_size)
-        return -1;
+    if (size > request->body_max - request->body_size) return -1;
     if (!request->body) {
         request->body = malloc(request->body_expected + 1);
-        if (!request->body)
-            return -1;
+        if (!request->body) return -1;
     }
-    if (size > request->body_expected - request->body_size)
-        return -1;
+    if (size > request->body_expected - request->body_size) return -1;
     memcpy(request->body + request->body_size, bytes, size);
     request->body_size += size;
     request->body[request->body_size] = 0;
@@ -204,8 +189,7 @@ static int conn_body(struct http_conn *conn, const char *bytes, size_t size) {
 
 static void conn_body_done(struct http_conn *conn) {
     struct http_request *request = conn->request;
-    if (!request || request->status || request->body_done)
-        return;
+    if (!request || request->status || request->body_done) return;
     request->body_done = true;
     api_serve(request);
 }
@@ -235,8 +219,7 @@ static int write_head(struct http_request *request) {
     unsigned char *begin = request->server->piece + LWS_PRE, *p = begin, *end = begin + 4096;
     bool page = request->path.route == ROUTE_PAGE;
     int bad = lws_add_http_header_status(wsi, (unsigned)request->status, &p, end);
-    if (request->type)
-        bad |= add_header(wsi, "content-type:", request->type, &p, end);
+    if (request->type) bad |= add_header(wsi, "content-type:", request->type, &p, end);
     bad |= add_header(wsi, "content-security-policy:", page ? PAGE_POLICY : DATA_POLICY, &p, end);
     for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
         bad |= add_header(wsi, always[i][0], always[i][1], &p, end);
@@ -245,16 +228,14 @@ static int write_head(struct http_request *request) {
         cached |= strcmp(request->headers[i].name, "cache-control:") == 0;
         bad |= add_header(wsi, request->headers[i].name, request->headers[i].value, &p, end);
     }
-    if (!cached)
-        bad |= add_header(wsi, "cache-control:", "no-store", &p, end);
+    if (!cached) bad |= add_header(wsi, "cache-control:", "no-store", &p, end);
     if (request->chunked)
         bad |= add_header(wsi, "transfer-encoding:", "chunked", &p, end);
     else if (request->status != 304)
         bad |= lws_add_http_header_content_length(wsi, request->out_size, &p, end);
     bad |= add_header(wsi, "connection:", "close", &p, end);
     bad |= lws_finalize_http_header(wsi, &p, end);
-    if (bad)
-        return -1;
+    if (bad) return -1;
     size_t size = (size_t)(p - begin);
     request->head_sent = true;
     return lws_write(wsi, begin, size, LWS_WRITE_HTTP_HEADERS) == (int)size ? 0 : -1;
@@ -266,8 +247,7 @@ static int write_piece(struct http_request *request) {
     size_t left = request->out_size - request->out_sent;
     size_t size = left < HTTP_PIECE_BYTES - 32 ? left : HTTP_PIECE_BYTES - 32;
     const char *from = request->out_fixed ? request->out_fixed : request->out;
-    if (request->chunked)
-        p += sprintf((char *)p, "%zx\r\n", size);
+    if (request->chunked) p += sprintf((char *)p, "%zx\r\n", size);
     memcpy(p, from + request->out_sent, size);
     p += size;
     if (request->chunked) {
@@ -299,8 +279,7 @@ static int conn_finish(struct http_conn *conn) {
 
 static int conn_write(struct http_conn *conn) {
     struct http_request *request = conn->request;
-    if (!request || !request->status)
-        return 0;
+    if (!request || !request->status) return 0;
     struct lws *wsi = request->wsi;
     lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, SLOW_READER_S);
     bool bodyless = request->method == METHOD_HEAD || request->status == 304;
@@ -319,8 +298,7 @@ static int conn_write(struct http_conn *conn) {
         result = write_last_chunk(request);
     else
         return conn_finish(conn);
-    if (result < 0)
-        return -1;
+    if (result < 0) return -1;
     lws_callback_on_writable(wsi);
     return 0;
 }
@@ -340,8 +318,7 @@ static int refuse_upgrade(struct http_server *server, struct lws *wsi, int statu
         return -1;
     memcpy(p, body, (size_t)size);
     p += size;
-    if (lws_write(wsi, begin, (size_t)(p - begin), LWS_WRITE_HTTP_HEADERS) < 0)
-        return -1;
+    if (lws_write(wsi, begin, (size_t)(p - begin), LWS_WRITE_HTTP_HEADERS) < 0) return -1;
     return 1;
 }
 
@@ -349,7 +326,8 @@ static int refuse_wrong_token(struct http_server *server, struct lws *wsi) {
     char peer[48];
     address_of(wsi, false, peer, sizeof(peer));
     int wait_s = web_wrong_count(&server->wrong, peer, http_mono_ms(server));
-    return refuse_upgrade(server, wsi, wait_s ? 429 : 401, wait_s ? "too many wrong tokens, wait a minute" : "not allowed");
+    return refuse_upgrade(server, wsi, wait_s ? 429 : 401,
+                          wait_s ? "too many wrong tokens, wait a minute" : "not allowed");
 }
 
 static int conn_upgrade(struct http_server *server, struct lws *wsi, const char *what) {
@@ -360,19 +338,17 @@ static int conn_upgrade(struct http_server *server, struct lws *wsi, const char 
     if (strcasecmp(what, "websocket") != 0 || (!page && !trainer) || (trainer && !server->remote_allowed))
         return refuse_upgrade(server, wsi, 404, "there is no socket here");
     int refused = http_conn_admit(server, wsi, page, &access, why, sizeof(why));
-    if (refused)
-        return refuse_upgrade(server, wsi, refused, why);
-    if (page)
-        return access == ACCESS_NONE ? refuse_wrong_token(server, wsi) : 0;
-    const char *bearer = http_conn_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, text, sizeof(text)) ? web_bearer(text) : NULL;
+    if (refused) return refuse_upgrade(server, wsi, refused, why);
+    if (page) return access == ACCESS_NONE ? refuse_wrong_token(server, wsi) : 0;
+    const char *bearer =
+        http_conn_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, text, sizeof(text)) ? web_bearer(text) : NULL;
     return bearer && web_token_matches(&server->trainer_token, bearer) ? 0 : refuse_wrong_token(server, wsi);
 }
 
 /* The head is still there for the last time: note what the connection becomes. */
 static int conn_filter(struct http_server *server, struct lws *wsi, struct http_conn *conn) {
     char path[64], why[200];
-    if (!http_conn_header(wsi, WSI_TOKEN_GET_URI, path, sizeof(path)))
-        return -1;
+    if (!http_conn_header(wsi, WSI_TOKEN_GET_URI, path, sizeof(path))) return -1;
     conn->kind = strcmp(path, "/trainer") == 0 ? CONN_TRAINER : CONN_PAGE;
     return conn->kind == CONN_PAGE && http_conn_admit(server, wsi, true, &conn->access, why, sizeof(why)) ? -1 : 0;
 }
@@ -380,10 +356,8 @@ static int conn_filter(struct http_server *server, struct lws *wsi, struct http_
 static int socket_receive(struct http_conn *conn, struct lws *wsi, const char *bytes, size_t size) {
     bool first = lws_is_first_fragment(wsi);
     bool final = lws_is_final_fragment(wsi) && lws_remaining_packet_payload(wsi) == 0;
-    if (conn->page)
-        return page_receive(conn->page, bytes, size, first, final);
-    if (conn->remote)
-        return remote_receive(conn->remote, bytes, size, first, final);
+    if (conn->page) return page_receive(conn->page, bytes, size, first, final);
+    if (conn->remote) return remote_receive(conn->remote, bytes, size, first, final);
     return -1;
 }
 
@@ -391,18 +365,15 @@ static int socket_event(struct http_server *server, struct lws *wsi, struct http
                         enum lws_callback_reasons reason, const char *bytes, size_t size) {
     switch (reason) {
     case LWS_CALLBACK_ESTABLISHED:
-        if (conn->kind == CONN_TRAINER)
-            return remote_open(server, wsi, &conn->remote);
+        if (conn->kind == CONN_TRAINER) return remote_open(server, wsi, &conn->remote);
         return page_open(server, wsi, conn->access == ACCESS_COOKIE, &conn->page);
     case LWS_CALLBACK_RECEIVE:
         return socket_receive(conn, wsi, bytes, size);
     case LWS_CALLBACK_SERVER_WRITEABLE:
         return conn->page ? page_writable(conn->page) : conn->remote ? remote_writable(conn->remote) : 0;
     default: /* LWS_CALLBACK_CLOSED */
-        if (conn->page)
-            page_closed(conn->page);
-        if (conn->remote)
-            remote_closed(conn->remote);
+        if (conn->page) page_closed(conn->page);
+        if (conn->remote) remote_closed(conn->remote);
         conn->page = NULL;
         conn->remote = NULL;
         return 0;
@@ -430,8 +401,7 @@ int http_conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
         return conn_write(conn);
     case LWS_CALLBACK_CLOSED_HTTP:
     case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
-        if (conn)
-            request_free(conn);
+        if (conn) request_free(conn);
         return 0;
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return conn_upgrade(server, wsi, in);

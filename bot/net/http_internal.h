@@ -12,7 +12,7 @@
 
 #define HTTP_CONNECTIONS_MAX 900
 #define HTTP_PIECE_BYTES 65536
-#define HTTP_BODY_MAX (2u << 20)  /* of those who may */
+#define HTTP_BODY_MAX (2u << 20) /* of those who may */
 #define HTTP_SESSION_BODY_MAX 1024
 
 enum http_conn_kind { CONN_HTTP, CONN_PAGE, CONN_TRAINER };
@@ -71,8 +71,9 @@ int http_conn_admit(struct http_server *server, struct lws *wsi, bool change, en
                     size_t why_size);
 
 /* api.c */
-int api_precheck(struct http_request *request); /* once the head is read: routes, methods, sizes; 0 or a status (answered) */
-void api_serve(struct http_request *request);   /* once the body is read */
+int api_precheck(
+    struct http_request *request); /* once the head is read: routes, methods, sizes; 0 or a status (answered) */
+void api_serve(struct http_request *request); /* once the body is read */
 
 /* api_*.c: handlers */
 void api_runs(struct http_request *request);
@@ -96,14 +97,14 @@ int64_t http_generation(struct http_server *server);
 struct http_job {
     uv_work_t work;
     struct http_server *server;
-    struct http_request *request; /* NULL: nobody waits any more */
-    void (*run)(struct http_job *job);   /* in the pool */
-    void (*done)(struct http_job *job);  /* on the loop; request is not NULL */
+    struct http_request *request;          /* NULL: nobody waits any more */
+    void (*run)(struct http_job *job);     /* in the pool */
+    void (*done)(struct http_job *job);    /* on the loop; request is not NULL */
     void (*release)(struct http_job *job); /* frees what it holds, and itself */
     bool busy, stream;
     struct http_job *next, **link;
 };
-void http_job_begin(struct http_job *job, struct http_request *request);  /* takes job; the request waits for it */
+void http_job_begin(struct http_job *job, struct http_request *request); /* takes job; the request waits for it */
 void http_job_stream(struct http_job *job, struct http_request *request, const char *type);
 void http_job_end(struct http_job *job); /* from done: the request is answered, the job may be released */
 

@@ -6,8 +6,7 @@
 
 static void job_unlink(struct http_job *job) {
     *job->link = job->next;
-    if (job->next)
-        job->next->link = job->link;
+    if (job->next) job->next->link = job->link;
     struct http_server *server = job->server;
     job->release(job);
     server->handles--;
@@ -37,8 +36,7 @@ static void job_queue(struct http_job *job) {
 static void job_cancel(void *data) {
     struct http_job *job = data;
     job->request = NULL;
-    if (!job->busy)
-        job_unlink(job);
+    if (!job->busy) job_unlink(job);
 }
 
 static void job_link(struct http_job *job, struct http_request *request) {
@@ -46,8 +44,7 @@ static void job_link(struct http_job *job, struct http_request *request) {
     job->request = request;
     job->next = request->server->jobs;
     job->link = &request->server->jobs;
-    if (job->next)
-        job->next->link = &job->next;
+    if (job->next) job->next->link = &job->next;
     request->server->jobs = job;
     request->server->handles++;
 }
@@ -60,8 +57,7 @@ void http_job_begin(struct http_job *job, struct http_request *request) {
 
 static void job_more(void *data) {
     struct http_job *job = data;
-    if (!job->busy)
-        job_queue(job);
+    if (!job->busy) job_queue(job);
 }
 
 void http_job_stream(struct http_job *job, struct http_request *request, const char *type) {

@@ -59,8 +59,7 @@ void http_error(struct http_request *request, int status, const char *format, ..
 }
 
 void http_header(struct http_request *request, const char *name, const char *format, ...) {
-    if (request->headers_count == HTTP_HEADERS_MAX)
-        return;
+    if (request->headers_count == HTTP_HEADERS_MAX) return;
     va_list args;
     va_start(args, format);
     request->headers[request->headers_count].name = name;

@@ -1,6 +1,7 @@
 /*
  * http_request.h: one HTTP request on its way through the server, and the ways a handler answers it: at once, later
- * (http_wait), or piece by piece as fast as the client reads (http_stream). The server's own header: handlers in api*.c.
+ * (http_wait), or piece by piece as fast as the client reads (http_stream). The server's own header: handlers in
+ * api*.c.
  *
  * A request lives until its answer is written or its connection is gone; in the second case `cancel` tells the job,
  * which must forget the request. Every handler ends in exactly one of http_reply, http_error, http_wait, http_stream.
@@ -26,8 +27,8 @@ struct http_request {
     enum http_access access;
     struct web_path path;
     struct web_query query;
-    char file[64];   /* ROUTE_PAGE: the path */
-    char etag[48];   /* If-None-Match; "" none */
+    char file[64]; /* ROUTE_PAGE: the path */
+    char etag[48]; /* If-None-Match; "" none */
     char peer[48];
     bool tls;
 
@@ -42,7 +43,7 @@ struct http_request {
         char value[300];
     } headers[HTTP_HEADERS_MAX];
     size_t headers_count;
-    char *out; /* owned; what is to be written */
+    char *out;             /* owned; what is to be written */
     const char *out_fixed; /* instead of out: static bytes */
     size_t out_size, out_sent;
     bool chunked, ended, head_sent;

@@ -1,6 +1,6 @@
 /*
- * http_server.c: the server's life: it binds and listens itself (so that an address in use is told in one line, and port
- * 0 and IPv6 behave), gives accepted sockets to libwebsockets, and ends so that the host's loop can be closed.
+ * http_server.c: the server's life: it binds and listens itself (so that an address in use is told in one line, and
+ * port 0 and IPv6 behave), gives accepted sockets to libwebsockets, and ends so that the host's loop can be closed.
  *
  * Ending takes turns of the loop: the context closes its connections, their handles close, the context is destroyed a
  * second time, its own handles close; only then is closed() called. A plain idle handle counts these turns.
@@ -16,12 +16,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define FDS_MAX 1000       /* keeps libwebsockets' tables small, whatever RLIMIT_NOFILE is */
-#define DRAIN_CLOSE 4      /* turns from the context's end to its second end */
-#define DRAIN_END 8        /* turns to the end of all */
+#define FDS_MAX 1000  /* keeps libwebsockets' tables small, whatever RLIMIT_NOFILE is */
+#define DRAIN_CLOSE 4 /* turns from the context's end to its second end */
+#define DRAIN_END 8   /* turns to the end of all */
 
 static const struct lws_protocols protocols[] = {
-    {.name = "trainbot", .callback = http_conn_callback, .per_session_data_size = sizeof(struct http_conn),
+    {.name = "trainbot",
+     .callback = http_conn_callback,
+     .per_session_data_size = sizeof(struct http_conn),
      .rx_buffer_size = 65536},
     {0},
 };
@@ -36,16 +38,14 @@ static const lws_retry_bo_t idle_policy = {
 };
 
 static bool copy_option(char **to, const char *from) {
-    if (!from || !*from)
-        return true;
+    if (!from || !*from) return true;
     *to = strdup(from);
     return *to != NULL;
 }
 
 int http_server_create(const struct http_options *options, struct http_server **ret_server) {
     struct http_server *server = calloc(1, sizeof(*server));
-    if (!server)
-        return TB_ENOMEM;
+    if (!server) return TB_ENOMEM;
     server->loop = options->loop;
     server->channel = options->channel;
     server->listen_fd = -1;
@@ -62,8 +62,7 @@ int http_server_create(const struct http_options *options, struct http_server **
 }
 
 void http_server_free(struct http_server *server) {
-    if (!server)
-        return;
+    if (!server) return;
     web_token_clear(&server->token);
     web_token_clear(&server->trainer_token);
     free(server->listen);
@@ -88,8 +87,7 @@ static int bind_socket(struct http_server *server, const struct addrinfo *addres
     else
         ((struct sockaddr_in *)&storage)->sin_port = htons((uint16_t)port);
     int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -errno;
+    if (fd < 0) return -errno;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     if (bind(fd, (struct sockaddr *)&storage, size) < 0 || listen(fd, 256) < 0 ||
         getsockname(fd, (struct sockaddr *)&storage, &size) < 0) {
@@ -115,8 +113,7 @@ static int open_listener(struct http_server *server, char *why, size_t why_size)
     }
     int result = bind_socket(server, address, port);
     freeaddrinfo(address);
-    if (result == 0)
-        return TB_OK;
+    if (result == 0) return TB_OK;
     snprintf(why, why_size, "listen=%s: %s%s", server->listen, strerror(-result),
              result == -EADDRINUSE ? " (is another trainbot running? another port or port 0 would do)" : "");
     return TB_EIO;
@@ -127,11 +124,9 @@ static void accept_ready(uv_poll_t *poll, int status, int events) {
     (void)events;
     for (int i = 0; status >= 0 && i < 16; i++) {
         int fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd < 0)
-            return;
+        if (fd < 0) return;
         if (server->connections >= HTTP_CONNECTIONS_MAX || !lws_adopt_socket_vhost(server->vhost, fd)) {
-            if (server->connections >= HTTP_CONNECTIONS_MAX)
-                close(fd);
+            if (server->connections >= HTTP_CONNECTIONS_MAX) close(fd);
             return;
         }
     }
@@ -163,8 +158,7 @@ static int create_context(struct http_server *server) {
     lws_set_log_level(LLL_ERR, NULL);
     info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
     info.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
-    if (server->tls_cert)
-        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+    if (server->tls_cert) info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
     info.foreign_loops = loops;
     info.fd_limit_per_thread = FDS_MAX;
     info.max_http_header_pool = 256;
@@ -176,18 +170,18 @@ static int create_context(struct http_server *server) {
 
 static int begin_serving(struct http_server *server) {
     int result = create_context(server);
-    if (result >= 0)
-        result = create_vhost(server);
-    if (result >= 0)
-        uv_poll_start(&server->accept_poll, UV_READABLE, accept_ready);
+    if (result >= 0) result = create_vhost(server);
+    if (result >= 0) uv_poll_start(&server->accept_poll, UV_READABLE, accept_ready);
     return result;
 }
 
 static void tls_due(uv_timer_t *timer) {
     struct http_server *server = timer->data;
     if (!server->stopping && begin_serving(server) < 0)
-        bot_log(http_bot(server), 0, "web: tls_cert=%s and tls_key=%s cannot be used: a certificate and its key in PEM "
-                "are wanted", server->tls_cert, server->tls_key);
+        bot_log(http_bot(server), 0,
+                "web: tls_cert=%s and tls_key=%s cannot be used: a certificate and its key in PEM "
+                "are wanted",
+                server->tls_cert, server->tls_key);
 }
 
 static int check_tls(const struct http_server *server, char *why, size_t why_size) {
@@ -234,12 +228,9 @@ static void init_handles(struct http_server *server) {
 
 int http_server_start(struct http_server *server, char *why, size_t why_size) {
     int result = check_tls(server, why, why_size);
-    if (result >= 0)
-        result = load_secrets(server, why, why_size);
-    if (result >= 0)
-        result = open_listener(server, why, why_size);
-    if (result < 0)
-        return result;
+    if (result >= 0) result = load_secrets(server, why, why_size);
+    if (result >= 0) result = open_listener(server, why, why_size);
+    if (result < 0) return result;
     snprintf(server->cookie_name, sizeof(server->cookie_name), "trainbot_%d", server->port);
     init_handles(server);
     if (server->tls_cert) {
@@ -247,8 +238,7 @@ int http_server_start(struct http_server *server, char *why, size_t why_size) {
         return TB_OK;
     }
     result = begin_serving(server);
-    if (result < 0)
-        snprintf(why, why_size, "the server could not be set up: %s", tb_error_text(result));
+    if (result < 0) snprintf(why, why_size, "the server could not be set up: %s", tb_error_text(result));
     return result;
 }
 
@@ -256,8 +246,7 @@ int http_server_start(struct http_server *server, char *why, size_t why_size) {
 
 static void handle_closed(uv_handle_t *handle) {
     struct http_server *server = handle->data;
-    if (--server->own_handles > 0)
-        return;
+    if (--server->own_handles > 0) return;
     close(server->listen_fd);
     server->listen_fd = -1;
     server->started = false;
@@ -275,8 +264,7 @@ static void close_own(struct http_server *server) {
 
 static void drain_turn(uv_idle_t *idle) {
     struct http_server *server = idle->data;
-    if (server->handles > 0)
-        return; /* calls and work in the pool end first */
+    if (server->handles > 0) return; /* calls and work in the pool end first */
     server->drain_turns++;
     if (server->drain_turns == DRAIN_CLOSE && server->context) {
         struct lws_context *context = server->context;
@@ -301,8 +289,7 @@ void http_server_stop(struct http_server *server, void (*closed)(void *user), vo
     uv_timer_stop(&server->tls_timer);
     uv_timer_stop(&server->runs_timer);
     uv_timer_stop(&server->nudge_timer);
-    if (server->context)
-        lws_context_destroy(server->context);
+    if (server->context) lws_context_destroy(server->context);
     uv_idle_start(&server->drain, drain_turn);
 }
 
@@ -350,8 +337,7 @@ void http_server_unsaved(struct http_server *server, const struct outgoing *mess
 void http_server_rows(struct http_server *server, const struct run *run, const struct wire_rows *rows, bool progress) {
     server->counts.rows += (int64_t)rows->rows_count;
     server->counts.values += (int64_t)(rows->rows_count * rows->cols_count);
-    if (server->pages.first && !server->stopping)
-        pages_rows(server, run, rows, progress);
+    if (server->pages.first && !server->stopping) pages_rows(server, run, rows, progress);
 }
 
 void http_server_run(struct http_server *server, const struct run *run) {

@@ -1,6 +1,7 @@
 /*
- * http_server.h: the daemon's HTTP and WebSocket server: the page, the API, the page's live socket, and remote trainers.
- * It joins the host's libuv loop through libwebsockets and never runs or stops that loop. It speaks for one channel
+ * http_server.h: the daemon's HTTP and WebSocket server: the page, the API, the page's live socket, and remote
+ * trainers. It joins the host's libuv loop through libwebsockets and never runs or stops that loop. It speaks for one
+ * channel
  * ("web"): what it needs of the bot it takes from that channel's `bot`, which must be set before http_server_start.
  *
  * Loop thread only; slow queries run in libuv's pool on store connections of their own.

@@ -30,8 +30,7 @@ static bool json_room(struct json_out *out, size_t more) {
         out->failed = true;
         return false;
     }
-    if (out->size + more <= out->room)
-        return true;
+    if (out->size + more <= out->room) return true;
     size_t room = out->room ? out->room : 512;
     while (room < out->size + more)
         room *= 2;
@@ -46,8 +45,7 @@ static bool json_room(struct json_out *out, size_t more) {
 }
 
 void json_raw(struct json_out *out, const char *bytes, size_t size) {
-    if (!json_room(out, size))
-        return;
+    if (!json_room(out, size)) return;
     memcpy(out->bytes + out->size, bytes, size);
     out->size += size;
 }
@@ -57,8 +55,7 @@ void json_text(struct json_out *out, const char *text) {
 }
 
 static void json_comma(struct json_out *out) {
-    if (out->comma)
-        json_raw(out, ",", 1);
+    if (out->comma) json_raw(out, ",", 1);
     out->comma = true;
 }
 
@@ -76,14 +73,11 @@ void json_close(struct json_out *out, char bracket) {
 /* Length of the valid UTF-8 sequence at `text` (zero-terminated), or 0. */
 static size_t utf8_length(const unsigned char *text) {
     unsigned char first = text[0];
-    if (first < 0x80)
-        return 1;
+    if (first < 0x80) return 1;
     size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-    if (first < 0xC2 || first > 0xF4)
-        return 0;
+    if (first < 0xC2 || first > 0xF4) return 0;
     for (size_t i = 1; i < length; i++)
-        if ((text[i] & 0xC0) != 0x80)
-            return 0;
+        if ((text[i] & 0xC0) != 0x80) return 0;
     if ((first == 0xE0 && text[1] < 0xA0) || (first == 0xED && text[1] > 0x9F) || (first == 0xF0 && text[1] < 0x90) ||
         (first == 0xF4 && text[1] > 0x8F))
         return 0;
@@ -160,11 +154,9 @@ void json_number(struct json_out *out, double value) {
     char text[40];
     size_t n = wire_format_double(value, text, sizeof(text));
     json_comma(out);
-    if (!isfinite(value))
-        json_raw(out, "\"", 1);
+    if (!isfinite(value)) json_raw(out, "\"", 1);
     json_raw(out, text, n);
-    if (!isfinite(value))
-        json_raw(out, "\"", 1);
+    if (!isfinite(value)) json_raw(out, "\"", 1);
 }
 
 void json_bool(struct json_out *out, bool value) {

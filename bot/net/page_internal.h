@@ -1,5 +1,6 @@
 /*
- * page_internal.h: one connected page, shared by page_socket.c (what it says and gets) and pages.c (what is told to all).
+ * page_internal.h: one connected page, shared by page_socket.c (what it says and gets) and pages.c (what is told to
+ * all).
  */
 #ifndef TRAINBOT_PAGE_INTERNAL_H
 #define TRAINBOT_PAGE_INTERNAL_H

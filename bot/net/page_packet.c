@@ -25,8 +25,7 @@ struct packet *packet_ref(struct packet *packet) {
 }
 
 void packet_unref(struct packet *packet) {
-    if (packet && --packet->refs == 0)
-        free(packet);
+    if (packet && --packet->refs == 0) free(packet);
 }
 
 static const char *class_name(enum message_class class) {

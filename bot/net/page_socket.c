@@ -16,8 +16,7 @@ bool queue_push(struct queue *queue, struct packet *packet) {
     }
     queued->packet = packet;
     queued->next = NULL;
-    if (!queue->first)
-        queue->last = &queue->first;
+    if (!queue->first) queue->last = &queue->first;
     *queue->last = queued;
     queue->last = &queued->next;
     queue->count++;
@@ -27,8 +26,7 @@ bool queue_push(struct queue *queue, struct packet *packet) {
 
 struct packet *queue_pop(struct queue *queue) {
     struct queued *queued = queue->first;
-    if (!queued)
-        return NULL;
+    if (!queued) return NULL;
     struct packet *packet = queued->packet;
     queue->first = queued->next;
     queue->count--;
@@ -64,8 +62,7 @@ static struct packet *hello_packet(struct http_server *server) {
 
 int page_open(struct http_server *server, struct lws *wsi, bool by_cookie, struct page **ret_page) {
     struct page *page = calloc(1, sizeof(*page));
-    if (!page)
-        return -1;
+    if (!page) return -1;
     page->server = server;
     page->wsi = wsi;
     page->by_cookie = by_cookie;
@@ -78,8 +75,7 @@ int page_open(struct http_server *server, struct lws *wsi, bool by_cookie, struc
     }
     page->next = server->pages.first;
     page->link = &server->pages.first;
-    if (page->next)
-        page->next->link = &page->next;
+    if (page->next) page->next->link = &page->next;
     server->pages.first = page;
     server->counts.pages++;
     lws_callback_on_writable(wsi);
@@ -89,11 +85,9 @@ int page_open(struct http_server *server, struct lws *wsi, bool by_cookie, struc
 
 void page_closed(struct page *page) {
     *page->link = page->next;
-    if (page->next)
-        page->next->link = page->link;
+    if (page->next) page->next->link = page->link;
     page->server->counts.pages--;
-    if (!page->server->pages.first)
-        pages_forget(page->server);
+    if (!page->server->pages.first) pages_forget(page->server);
     queue_clear(&page->answers);
     queue_clear(&page->backlog);
     queue_clear(&page->rows);
@@ -104,10 +98,8 @@ void page_closed(struct page *page) {
 /* ---- what the page says ---- */
 
 static int page_answer(struct page *page, struct packet *packet) {
-    if (!queue_push(&page->answers, packet))
-        return -1;
-    if (page->answers.count >= PAGE_ANSWERS_MAX)
-        lws_rx_flow_control(page->wsi, 0);
+    if (!queue_push(&page->answers, packet)) return -1;
+    if (page->answers.count >= PAGE_ANSWERS_MAX) lws_rx_flow_control(page->wsi, 0);
     lws_callback_on_writable(page->wsi);
     return 0;
 }
@@ -138,8 +130,7 @@ static int page_say(struct page *page, const struct web_say *say) {
     };
     struct bot *bot = http_bot(page->server);
     int result = bot_inbound(bot, &inbound);
-    if (bot->ports.wake)
-        bot->ports.wake(bot->ports.user);
+    if (bot->ports.wake) bot->ports.wake(bot->ports.user);
     pages_nudge(page->server);
     return page_answer(page, said_packet(say->id, result < 0 ? tb_error_text(result) : NULL));
 }
@@ -181,8 +172,7 @@ static int page_gather(struct page *page, const char *bytes, size_t size) {
         return 0;
     }
     char *more = realloc(page->partial, page->partial_size + size + 1);
-    if (!more)
-        return -1;
+    if (!more) return -1;
     page->partial = more;
     memcpy(more + page->partial_size, bytes, size);
     page->partial_size += size;
@@ -194,12 +184,9 @@ int page_receive(struct page *page, const char *bytes, size_t size, bool first, 
         page->partial_size = 0;
         page->skipping = false;
     }
-    if (first && final && size <= PAGE_MESSAGE_MAX)
-        return page_message(page, bytes, size);
-    if (page_gather(page, bytes, size) < 0)
-        return -1;
-    if (!final)
-        return 0;
+    if (first && final && size <= PAGE_MESSAGE_MAX) return page_message(page, bytes, size);
+    if (page_gather(page, bytes, size) < 0) return -1;
+    if (!final) return 0;
     int result = page->skipping ? page_answer(page, packet_simple("error", "error", "a message is at most 64 KiB long"))
                                 : page_message(page, page->partial, page->partial_size);
     free(page->partial);
@@ -215,8 +202,7 @@ static struct packet *next_run(struct page *page) {
         int64_t id = page->runs[0];
         memmove(page->runs, page->runs + 1, --page->runs_count * sizeof(page->runs[0]));
         struct packet *packet = pages_run_packet(page->server, id);
-        if (packet)
-            return packet;
+        if (packet) return packet;
     }
     return NULL;
 }
@@ -228,12 +214,10 @@ static struct packet *next_packet(struct page *page) {
     }
     struct packet *packet = queue_pop(&page->answers);
     if (packet) {
-        if (page->answers.count == PAGE_ANSWERS_MAX / 2)
-            lws_rx_flow_control(page->wsi, 1);
+        if (page->answers.count == PAGE_ANSWERS_MAX / 2) lws_rx_flow_control(page->wsi, 1);
         return packet;
     }
-    if (page->following && (packet = pages_next_message(page->server, &page->rev, &page->backlog)))
-        return packet;
+    if (page->following && (packet = pages_next_message(page->server, &page->rev, &page->backlog))) return packet;
     if (page->synced_due) {
         struct json_out out = {0};
         page->synced_due = false;
@@ -242,8 +226,7 @@ static struct packet *next_packet(struct page *page) {
         json_close(&out, '}');
         return packet_take(&out);
     }
-    if ((packet = next_run(page)))
-        return packet;
+    if ((packet = next_run(page))) return packet;
     packet = queue_pop(&page->rows);
     if (!packet && page->lagging) {
         page->lagging = false;
@@ -253,11 +236,9 @@ static struct packet *next_packet(struct page *page) {
 }
 
 int page_writable(struct page *page) {
-    if (page->closed_told)
-        return -1;
+    if (page->closed_told) return -1;
     struct packet *packet = next_packet(page);
-    if (!packet)
-        return 0;
+    if (!packet) return 0;
     int written = lws_write(page->wsi, packet->bytes, packet->size, LWS_WRITE_TEXT);
     bool ok = written >= (int)packet->size;
     packet_unref(packet);

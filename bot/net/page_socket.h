@@ -31,10 +31,10 @@
 #include "store.h"
 #include <libwebsockets.h>
 
-#define PAGE_MESSAGE_MAX 65536     /* bytes of one message from a page */
+#define PAGE_MESSAGE_MAX 65536       /* bytes of one message from a page */
 #define PAGE_ROWS_BYTES (256u << 10) /* of rows waiting for one page */
-#define PAGE_RUNS_MAX 256          /* runs with news waiting for one page */
-#define PAGE_RECENT_MAX 64         /* encoded messages kept for all pages */
+#define PAGE_RUNS_MAX 256            /* runs with news waiting for one page */
+#define PAGE_RECENT_MAX 64           /* encoded messages kept for all pages */
 
 struct page;
 struct http_server;
@@ -46,8 +46,8 @@ struct recent {
 /* All pages, and what is encoded once for them. */
 struct pages {
     struct page *first;
-    int64_t rev;      /* newest revision that was looked at */
-    int64_t base;     /* recent holds everything above this */
+    int64_t rev;  /* newest revision that was looked at */
+    int64_t base; /* recent holds everything above this */
     bool rev_known;
     struct recent recent[PAGE_RECENT_MAX];
     size_t recent_count;

@@ -22,17 +22,14 @@ static int remote_send(struct trainer_conn *conn, const struct wire_frame *frame
     struct remote *remote = (struct remote *)conn;
     struct wire_buf buf = {0};
     struct json_out out = {0};
-    if (remote->closing)
-        return TB_EGONE;
+    if (remote->closing) return TB_EGONE;
     int result = wire_encode(frame, &buf);
-    if (result >= 0 && buf.size)
-        json_raw(&out, buf.bytes, buf.size - 1);
+    if (result >= 0 && buf.size) json_raw(&out, buf.bytes, buf.size - 1);
     wire_buf_release(&buf);
     struct packet *packet = result >= 0 ? packet_take(&out) : NULL;
     json_out_release(&out);
     bool fits = packet && remote->queue.bytes + packet->size <= REMOTE_QUEUE_BYTES;
-    if (packet && !fits)
-        packet_unref(packet);
+    if (packet && !fits) packet_unref(packet);
     if (!fits || !queue_push(&remote->queue, packet)) {
         conn->ops->close(conn);
         return TB_EGONE;
@@ -51,8 +48,7 @@ static const struct trainer_conn_ops remote_ops = {remote_send, remote_close};
 
 int remote_open(struct http_server *server, struct lws *wsi, struct remote **ret_remote) {
     struct remote *remote = calloc(1, sizeof(*remote));
-    if (!remote)
-        return -1;
+    if (!remote) return -1;
     remote->conn.ops = &remote_ops;
     remote->conn.remote = true;
     remote->server = server;
@@ -75,8 +71,7 @@ static void remote_fault(struct remote *remote, const char *code, const char *wh
     struct wire_frame frame = {.kind = WIRE_ERROR};
     frame.u.error.code = code;
     frame.u.error.why = why;
-    if (remote_send(&remote->conn, &frame) < 0)
-        remote->closing = true;
+    if (remote_send(&remote->conn, &frame) < 0) remote->closing = true;
 }
 
 static int remote_line(struct remote *remote, const char *bytes, size_t size) {
@@ -85,8 +80,7 @@ static int remote_line(struct remote *remote, const char *bytes, size_t size) {
     struct wire_fault fault;
     while (size && (bytes[size - 1] == '\n' || bytes[size - 1] == '\r'))
         size--;
-    if (!size)
-        return 0;
+    if (!size) return 0;
     if (wire_decode(bytes, size, &frame, &fault) < 0) {
         remote_fault(remote, fault.code, fault.why);
         return 0;
@@ -94,32 +88,26 @@ static int remote_line(struct remote *remote, const char *bytes, size_t size) {
     bool greeted = remote->conn.run != NULL;
     int result = runs_frame(bot, &remote->conn, &frame);
     wire_frame_clear(&frame);
-    if (bot->ports.wake)
-        bot->ports.wake(bot->ports.user);
-    if (result < 0 && !greeted)
-        remote_close(&remote->conn);
+    if (bot->ports.wake) bot->ports.wake(bot->ports.user);
+    if (result < 0 && !greeted) remote_close(&remote->conn);
     return 0;
 }
 
 int remote_receive(struct remote *remote, const char *bytes, size_t size, bool first, bool final) {
-    if (remote->closing)
-        return 0;
+    if (remote->closing) return 0;
     if (first) {
         remote->size = 0;
         remote->too_long = false;
     }
-    if (first && final && size <= WIRE_FRAME_MAX)
-        return remote_line(remote, bytes, size);
-    if (!remote->line && !(remote->line = malloc(WIRE_FRAME_MAX)))
-        return -1;
+    if (first && final && size <= WIRE_FRAME_MAX) return remote_line(remote, bytes, size);
+    if (!remote->line && !(remote->line = malloc(WIRE_FRAME_MAX))) return -1;
     if (remote->too_long || size > WIRE_FRAME_MAX - remote->size) {
         remote->too_long = true;
     } else {
         memcpy(remote->line + remote->size, bytes, size);
         remote->size += size;
     }
-    if (!final)
-        return 0;
+    if (!final) return 0;
     if (remote->too_long)
         remote_fault(remote, "too_long", "a frame is at most 64 KiB long");
     else
@@ -129,8 +117,7 @@ int remote_receive(struct remote *remote, const char *bytes, size_t size, bool f
 
 int remote_writable(struct remote *remote) {
     struct packet *packet = queue_pop(&remote->queue);
-    if (!packet)
-        return remote->closing ? -1 : 0;
+    if (!packet) return remote->closing ? -1 : 0;
     int written = lws_write(remote->wsi, packet->bytes, packet->size, LWS_WRITE_TEXT);
     bool ok = written >= (int)packet->size;
     packet_unref(packet);

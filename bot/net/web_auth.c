@@ -23,8 +23,8 @@ void web_base64url(const uint8_t *bytes, size_t count, char *text, size_t size) 
     size_t out = 0;
     for (size_t i = 0; i < count; i += 3) {
         size_t left = count - i < 3 ? count - i : 3;
-        uint32_t group = (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
-                         (left > 2 ? bytes[i + 2] : 0);
+        uint32_t group =
+            (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) | (left > 2 ? bytes[i + 2] : 0);
         for (size_t j = 0; j <= left && out + 1 < size; j++)
             text[out++] = TOKEN_CHARS[group >> (18 - 6 * j) & 63];
     }
@@ -42,12 +42,10 @@ static int make_token(const char *path, char *why, size_t why_size) {
     strcat(text, "\n");
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && fsync(fd) == 0;
-    if (!ok)
-        snprintf(why, why_size, "token_file=%s cannot be made: %s", path, strerror(errno));
+    if (!ok) snprintf(why, why_size, "token_file=%s cannot be made: %s", path, strerror(errno));
     if (fd >= 0) {
         close(fd);
-        if (!ok)
-            unlink(path);
+        if (!ok) unlink(path);
     }
     OPENSSL_cleanse(bytes, sizeof(bytes));
     OPENSSL_cleanse(text, sizeof(text));
@@ -83,8 +81,7 @@ int web_token_load(const char *path, bool make, struct web_token *ret_token, cha
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT && make) {
         int result = make_token(path, why, why_size);
-        if (result < 0)
-            return result;
+        if (result < 0) return result;
         fd = open(path, O_RDONLY | O_CLOEXEC);
     }
     if (fd < 0) {
@@ -126,24 +123,20 @@ static void session_mac(const struct web_token *token, int64_t generation, const
 int web_session_make(const struct web_token *token, int64_t generation, int64_t wall_s, char *text, size_t size) {
     uint8_t nonce[16];
     char nonce_text[32], code[64], head[64];
-    if (getrandom(nonce, sizeof(nonce), 0) != (ssize_t)sizeof(nonce))
-        return TB_EIO;
+    if (getrandom(nonce, sizeof(nonce), 0) != (ssize_t)sizeof(nonce)) return TB_EIO;
     web_base64url(nonce, sizeof(nonce), nonce_text, sizeof(nonce_text));
     int n = snprintf(head, sizeof(head), "%" PRId64 ".%s", wall_s, nonce_text);
     session_mac(token, generation, head, (size_t)n, code, sizeof(code));
-    if (snprintf(text, size, "%s.%s", head, code) >= (int)size)
-        return TB_ERANGE;
+    if (snprintf(text, size, "%s.%s", head, code) >= (int)size) return TB_ERANGE;
     return TB_OK;
 }
 
 bool web_session_valid(const struct web_token *token, int64_t generation, int64_t wall_s, const char *text) {
     char code[64];
     const char *dot = strrchr(text, '.');
-    if (!dot || dot - text > 60 || strlen(dot + 1) >= sizeof(code))
-        return false;
+    if (!dot || dot - text > 60 || strlen(dot + 1) >= sizeof(code)) return false;
     session_mac(token, generation, text, (size_t)(dot - text), code, sizeof(code));
-    if (strlen(code) != strlen(dot + 1) || CRYPTO_memcmp(code, dot + 1, strlen(code)) != 0)
-        return false;
+    if (strlen(code) != strlen(dot + 1) || CRYPTO_memcmp(code, dot + 1, strlen(code)) != 0) return false;
     int64_t made_s = strtoll(text, NULL, 10); /* authentic by now */
     return wall_s - made_s < (int64_t)WEB_SESSION_DAYS * 86400;
 }
@@ -151,9 +144,9 @@ bool web_session_valid(const struct web_token *token, int64_t generation, int64_
 int web_wrong_count(struct web_wrong *wrong, const char *peer, int64_t mono_ms) {
     size_t oldest = 0, found = WEB_WRONG_PEERS;
     for (size_t i = 0; i < WEB_WRONG_PEERS; i++) {
-        if (wrong->peers[i].count && strcmp(wrong->peers[i].peer, peer) == 0)
-            found = i;
-        if (!wrong->peers[i].count || (wrong->peers[oldest].count && wrong->peers[i].since_ms < wrong->peers[oldest].since_ms))
+        if (wrong->peers[i].count && strcmp(wrong->peers[i].peer, peer) == 0) found = i;
+        if (!wrong->peers[i].count ||
+            (wrong->peers[oldest].count && wrong->peers[i].since_ms < wrong->peers[oldest].since_ms))
             oldest = i;
     }
     size_t at = found < WEB_WRONG_PEERS ? found : oldest;
@@ -162,9 +155,7 @@ int web_wrong_count(struct web_wrong *wrong, const char *peer, int64_t mono_ms) 
         wrong->peers[at].since_ms = mono_ms;
         wrong->peers[at].count = 0;
     }
-    if (wrong->peers[at].count < WEB_WRONG_BURST + 1)
-        wrong->peers[at].count++;
-    if (wrong->peers[at].count <= WEB_WRONG_BURST)
-        return 0;
+    if (wrong->peers[at].count < WEB_WRONG_BURST + 1) wrong->peers[at].count++;
+    if (wrong->peers[at].count <= WEB_WRONG_BURST) return 0;
     return (int)((60000 - (mono_ms - wrong->peers[at].since_ms)) / 1000) + 1;
 }

@@ -27,7 +27,8 @@ bool web_token_matches(const struct web_token *token, const char *given);
 void web_token_clear(struct web_token *token);
 
 /* The cookie's value for generation, given out at wall_s. TB_EIO when there is no randomness. */
-MUST_USE int web_session_make(const struct web_token *token, int64_t generation, int64_t wall_s, char *text, size_t size);
+MUST_USE int web_session_make(const struct web_token *token, int64_t generation, int64_t wall_s, char *text,
+                              size_t size);
 bool web_session_valid(const struct web_token *token, int64_t generation, int64_t wall_s, const char *text);
 
 /* Wrong tokens by address: 10 a minute, then told to wait. Bounded; the oldest address makes room. */

@@ -45,23 +45,19 @@ static bool copy_as(const cJSON *as, struct web_command *command, char *why, siz
 
 bool web_command_parse(const char *body, size_t size, struct web_command *ret_command, char *why, size_t why_size) {
     cJSON *root = parse_object(body, size, why, why_size);
-    if (!root)
-        return false;
+    if (!root) return false;
     struct web_command command = {0};
     const cJSON *text = cJSON_GetObjectItemCaseSensitive(root, "text");
     const cJSON *as = cJSON_GetObjectItemCaseSensitive(root, "as");
     bool ok = cJSON_IsString(text);
-    if (!ok)
-        snprintf(why, why_size, "\"text\": a string is wanted, like {\"text\":\"status\"}");
-    if (ok && as && !cJSON_IsNull(as))
-        ok = copy_as(as, &command, why, why_size);
+    if (!ok) snprintf(why, why_size, "\"text\": a string is wanted, like {\"text\":\"status\"}");
+    if (ok && as && !cJSON_IsNull(as)) ok = copy_as(as, &command, why, why_size);
     if (ok && !(command.text = strdup(text->valuestring))) {
         snprintf(why, why_size, "out of memory");
         ok = false;
     }
     cJSON_Delete(root);
-    if (ok)
-        *ret_command = command;
+    if (ok) *ret_command = command;
     return ok;
 }
 
@@ -72,8 +68,7 @@ void web_command_release(struct web_command *command) {
 
 bool web_session_parse(const char *body, size_t size, char *token, size_t token_size, char *why, size_t why_size) {
     cJSON *root = parse_object(body, size, why, why_size);
-    if (!root)
-        return false;
+    if (!root) return false;
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, "token");
     bool ok = cJSON_IsString(item) && strlen(item->valuestring) < token_size;
     if (ok)
@@ -93,8 +88,7 @@ static bool take_text(const cJSON *root, struct web_say *say, char *why, size_t 
     }
     snprintf(say->id, sizeof(say->id), "%s", id->valuestring);
     say->text = strdup(text->valuestring);
-    if (!say->text)
-        snprintf(why, why_size, "out of memory");
+    if (!say->text) snprintf(why, why_size, "out of memory");
     return say->text != NULL;
 }
 
@@ -117,18 +111,15 @@ static bool take_watch(const cJSON *root, struct web_say *say, char *why, size_t
     for (; item && ok; item = item->next) {
         const char *text = cJSON_IsString(item) ? item->valuestring : "";
         ok = *text && strlen(text) <= 18 && strspn(text, "0123456789") == strlen(text);
-        if (ok)
-            say->runs[say->runs_count++] = strtoll(text, NULL, 10);
+        if (ok) say->runs[say->runs_count++] = strtoll(text, NULL, 10);
     }
-    if (!ok)
-        snprintf(why, why_size, "watch: \"runs\" is \"all\" or at most %d run ids as strings", WEB_WATCH_MAX);
+    if (!ok) snprintf(why, why_size, "watch: \"runs\" is \"all\" or at most %d run ids as strings", WEB_WATCH_MAX);
     return ok;
 }
 
 bool web_say_parse(const char *message, size_t size, struct web_say *ret_say, char *why, size_t why_size) {
     cJSON *root = parse_object(message, size, why, why_size);
-    if (!root)
-        return false;
+    if (!root) return false;
     struct web_say say = {0};
     const cJSON *type = cJSON_GetObjectItemCaseSensitive(root, "type");
     const char *name = cJSON_IsString(type) ? type->valuestring : "";
@@ -146,8 +137,7 @@ bool web_say_parse(const char *message, size_t size, struct web_say *ret_say, ch
         snprintf(why, why_size, "\"type\": say, since or watch is wanted");
     }
     cJSON_Delete(root);
-    if (ok)
-        *ret_say = say;
+    if (ok) *ret_say = say;
     return ok;
 }
 

@@ -13,8 +13,8 @@
 #define WEB_WATCH_MAX 16
 
 struct web_command {
-    char *text;       /* freed by web_command_release */
-    char as[200];     /* "channel:id"; "" none */
+    char *text;   /* freed by web_command_release */
+    char as[200]; /* "channel:id"; "" none */
 };
 /* {"text":"…","as":"channel:id"?}. false: `why` says in one line what would be right. */
 bool web_command_parse(const char *body, size_t size, struct web_command *ret_command, char *why, size_t why_size);
@@ -26,10 +26,10 @@ bool web_session_parse(const char *body, size_t size, char *token, size_t token_
 enum web_say_kind { SAY_TEXT, SAY_SINCE, SAY_WATCH };
 struct web_say {
     enum web_say_kind kind;
-    char *text;                /* SAY_TEXT; freed by web_say_release */
-    char id[WEB_ID_SIZE];      /* SAY_TEXT: the client's own id, [A-Za-z0-9_.-]{1,64}, for dedupe */
-    int64_t rev;               /* SAY_SINCE */
-    bool all;                  /* SAY_WATCH: every run */
+    char *text;           /* SAY_TEXT; freed by web_say_release */
+    char id[WEB_ID_SIZE]; /* SAY_TEXT: the client's own id, [A-Za-z0-9_.-]{1,64}, for dedupe */
+    int64_t rev;          /* SAY_SINCE */
+    bool all;             /* SAY_WATCH: every run */
     int64_t runs[WEB_WATCH_MAX];
     size_t runs_count;
 };

@@ -11,12 +11,10 @@
 #include <strings.h>
 
 static bool parse_id(const char *text, size_t size, int64_t *ret_id) {
-    if (!size || size > 18 || text[0] == '0')
-        return false;
+    if (!size || size > 18 || text[0] == '0') return false;
     int64_t id = 0;
     for (size_t i = 0; i < size; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return false;
+        if (text[i] < '0' || text[i] > '9') return false;
         id = id * 10 + (text[i] - '0');
     }
     *ret_id = id;
@@ -37,8 +35,7 @@ static struct web_path run_path(const char *rest) {
     struct web_path path = {ROUTE_UNKNOWN_API, 0};
     size_t digits = strcspn(rest, "/");
     int64_t id;
-    if (!parse_id(rest, digits, &id))
-        return path;
+    if (!parse_id(rest, digits, &id)) return path;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         if (strcmp(rest + digits, parts[i].name) == 0) {
             path.route = parts[i].route;
@@ -53,20 +50,16 @@ struct web_path web_path_parse(const char *path) {
         const char *path;
         enum web_route route;
     } fixed[] = {
-        {"/healthz", ROUTE_HEALTH},         {"/metrics", ROUTE_METRICS}, {"/api/session", ROUTE_SESSION},
-        {"/api/logout", ROUTE_LOGOUT},      {"/api/runs", ROUTE_RUNS},   {"/api/command", ROUTE_COMMAND},
+        {"/healthz", ROUTE_HEALTH},      {"/metrics", ROUTE_METRICS}, {"/api/session", ROUTE_SESSION},
+        {"/api/logout", ROUTE_LOGOUT},   {"/api/runs", ROUTE_RUNS},   {"/api/command", ROUTE_COMMAND},
         {"/api/history", ROUTE_HISTORY},
     };
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
-        if (strcmp(path, fixed[i].path) == 0)
-            return (struct web_path){fixed[i].route, 0};
-    if (strncmp(path, "/api/runs/", 10) == 0)
-        return run_path(path + 10);
+        if (strcmp(path, fixed[i].path) == 0) return (struct web_path){fixed[i].route, 0};
+    if (strncmp(path, "/api/runs/", 10) == 0) return run_path(path + 10);
     struct web_path image = {ROUTE_IMAGE, 0};
-    if (strncmp(path, "/api/images/", 12) == 0 && parse_id(path + 12, strlen(path + 12), &image.id))
-        return image;
-    if (strncmp(path, "/api/", 5) == 0 || strcmp(path, "/api") == 0)
-        return (struct web_path){ROUTE_UNKNOWN_API, 0};
+    if (strncmp(path, "/api/images/", 12) == 0 && parse_id(path + 12, strlen(path + 12), &image.id)) return image;
+    if (strncmp(path, "/api/", 5) == 0 || strcmp(path, "/api") == 0) return (struct web_path){ROUTE_UNKNOWN_API, 0};
     return (struct web_path){path[0] == '/' ? ROUTE_PAGE : ROUTE_NONE, 0};
 }
 
@@ -80,7 +73,8 @@ static bool take_metrics(struct web_query *query, const char *value, char *why, 
     while (*value) {
         size_t size = strcspn(value, ",");
         if (size >= WEB_NAME_SIZE || (size && query->metrics_count == WEB_METRICS_MAX)) {
-            snprintf(why, why_size, "metrics: at most %d names of at most %d bytes", WEB_METRICS_MAX, WEB_NAME_SIZE - 1);
+            snprintf(why, why_size, "metrics: at most %d names of at most %d bytes", WEB_METRICS_MAX,
+                     WEB_NAME_SIZE - 1);
             return false;
         }
         if (size) {
@@ -110,28 +104,20 @@ bool web_query_take(struct web_query *query, const char *piece, char *why, size_
     const char *value = equals ? equals + 1 : "";
     char name[16] = "";
     size_t size = equals ? (size_t)(equals - piece) : strlen(piece);
-    if (size >= sizeof(name))
-        return true;
+    if (size >= sizeof(name)) return true;
     memcpy(name, piece, size);
     int64_t number = 0;
-    if (strcmp(name, "metrics") == 0 || strcmp(name, "metric") == 0)
-        return take_metrics(query, value, why, why_size);
+    if (strcmp(name, "metrics") == 0 || strcmp(name, "metric") == 0) return take_metrics(query, value, why, why_size);
     if (strcmp(name, "width") == 0 || strcmp(name, "height") == 0) {
-        if (!take_int(name, value, 100, 4000, &number, why, why_size))
-            return false;
+        if (!take_int(name, value, 100, 4000, &number, why, why_size)) return false;
         *(name[0] == 'w' ? &query->width : &query->height) = (int)number;
         return true;
     }
-    if (strcmp(name, "points") == 0)
-        return take_int(name, value, 1, 4000, &query->points, why, why_size);
-    if (strcmp(name, "after") == 0)
-        return take_int(name, value, 0, INT64_MAX, &query->after, why, why_size);
-    if (strcmp(name, "before") == 0)
-        return take_int(name, value, 0, INT64_MAX, &query->before, why, why_size);
-    if (strcmp(name, "limit") == 0)
-        return take_int(name, value, 1, 100000, &query->limit, why, why_size);
-    if (strcmp(name, "dark") == 0)
-        query->dark = *value && strcmp(value, "0") != 0 && strcmp(value, "false") != 0;
+    if (strcmp(name, "points") == 0) return take_int(name, value, 1, 4000, &query->points, why, why_size);
+    if (strcmp(name, "after") == 0) return take_int(name, value, 0, INT64_MAX, &query->after, why, why_size);
+    if (strcmp(name, "before") == 0) return take_int(name, value, 0, INT64_MAX, &query->before, why, why_size);
+    if (strcmp(name, "limit") == 0) return take_int(name, value, 1, 100000, &query->limit, why, why_size);
+    if (strcmp(name, "dark") == 0) query->dark = *value && strcmp(value, "0") != 0 && strcmp(value, "false") != 0;
     if (strcmp(name, "lang") == 0 && (strcmp(value, "zh") == 0 || strcmp(value, "en") == 0))
         snprintf(query->lang, sizeof(query->lang), "%s", value);
     return true;
@@ -142,24 +128,20 @@ bool web_host_name(const char *host, char *name, size_t size) {
     if (host[0] == '[') {
         host++;
         end = strchr(host, ']');
-        if (!end)
-            return false;
+        if (!end) return false;
         rest = end + 1;
     } else {
         end = host + strcspn(host, ":");
         rest = end;
     }
     size_t length = (size_t)(end - host);
-    if (!length || length >= size)
-        return false;
+    if (!length || length >= size) return false;
     if (*rest == ':')
         for (rest++; isdigit((unsigned char)*rest); rest++)
             ;
-    if (*rest)
-        return false;
+    if (*rest) return false;
     for (size_t i = 0; i < length; i++) {
-        if (!isgraph((unsigned char)host[i]) || strchr("/@?#,\\", host[i]))
-            return false;
+        if (!isgraph((unsigned char)host[i]) || strchr("/@?#,\\", host[i])) return false;
         name[i] = (char)tolower((unsigned char)host[i]);
     }
     name[length] = 0;
@@ -174,19 +156,14 @@ static bool is_loopback(const char *ip) {
 
 bool web_host_allowed(const char *host, const char *local_ip, const char *names) {
     char name[256];
-    if (!web_host_name(host, name, sizeof(name)))
-        return false;
-    if (strncmp(local_ip, "::ffff:", 7) == 0 && strchr(local_ip, '.'))
-        local_ip += 7;
-    if (strcmp(name, local_ip) == 0)
-        return true;
-    if (is_loopback(local_ip) && (strcmp(name, "localhost") == 0 || is_loopback(name)))
-        return true;
+    if (!web_host_name(host, name, sizeof(name))) return false;
+    if (strncmp(local_ip, "::ffff:", 7) == 0 && strchr(local_ip, '.')) local_ip += 7;
+    if (strcmp(name, local_ip) == 0) return true;
+    if (is_loopback(local_ip) && (strcmp(name, "localhost") == 0 || is_loopback(name))) return true;
     while (names && *names) {
         names += strspn(names, ", ");
         size_t size = strcspn(names, ", ");
-        if (size && strlen(name) == size && strncasecmp(name, names, size) == 0)
-            return true;
+        if (size && strlen(name) == size && strncasecmp(name, names, size) == 0) return true;
         names += size;
     }
     return false;
@@ -204,8 +181,7 @@ bool web_cookie_value(const char *header, const char *name, char *value, size_t 
         size_t length = strcspn(header, ";");
         if (length > name_size && strncmp(header, name, name_size) == 0 && header[name_size] == '=') {
             length -= name_size + 1;
-            if (length >= size)
-                return false;
+            if (length >= size) return false;
             memcpy(value, header + name_size + 1, length);
             value[length] = 0;
             return true;
@@ -216,8 +192,7 @@ bool web_cookie_value(const char *header, const char *name, char *value, size_t 
 }
 
 const char *web_bearer(const char *header) {
-    if (strncasecmp(header, "Bearer ", 7) != 0)
-        return NULL;
+    if (strncasecmp(header, "Bearer ", 7) != 0) return NULL;
     return header + 7 + strspn(header + 7, " ");
 }
 

@@ -43,7 +43,7 @@ struct web_query {
     size_t metrics_count;
     int width, height; /* 0: the plotter's own */
     bool dark;
-    char lang[4];      /* "zh", "en", "" */
+    char lang[4]; /* "zh", "en", "" */
     int64_t points, after, before, limit;
 };
 void web_query_init(struct web_query *query);

@@ -113,8 +113,8 @@ export class Chat {
   /** What the bot does not have yet. */
   unsent(list) {
     this.waiting.replaceChildren(...list.map((message) => {
-      const note = el('span.note', {}, message.error ? `${t('refused')} (${message.error})` : t('waiting'));
-      const node = el(`li.message.mine.${message.error ? 'refused' : 'unsent'}`, {}, el('div.text', { dir: 'auto' }, message.text), note);
+      const note = el('span.note', {}, message.error ? `${t('refused')} (${message.error})` : message.taken ? '' : t('waiting'));
+      const node = el(`li.message.mine.${message.error ? 'refused' : message.taken ? 'taken' : 'unsent'}`, {}, el('div.text', { dir: 'auto' }, message.text), note);
       if (message.error) note.append(el('button.more', { type: 'button', onclick: () => this.on.again(message.id) }, '↻'));
       return node;
     }));

@@ -60,13 +60,14 @@ export class Link {
   take(packet) {
     if (packet.type === 'message' && packet.rev) this.rev = Math.max(this.rev, packet.rev);
     if (packet.type === 'message' && packet.say) this.drop(packet.say);
-    if (packet.type === 'said') this.drop(packet.id);
+    if (packet.type === 'said') this.taken(packet.id);
     if (packet.type === 'refused') this.refuse(packet.id, packet.error);
     if (packet.type === 'synced') {
       this.rev = Math.max(this.rev, packet.rev);
       this.wait = FIRST_WAIT;
       this.ready = true;
       this.on.state('live');
+      this.unsent.filter((message) => message.taken).forEach((message) => this.drop(message.id));
       this.unsent.forEach((message) => this.push(message));
     }
     if (packet.type === 'logout') this.end();
@@ -117,7 +118,15 @@ export class Link {
   }
 
   push(message) {
-    if (this.ready && !message.error) this.socket.send(JSON.stringify({ type: 'say', text: message.text, id: message.id }));
+    if (this.ready && !message.error && !message.taken) this.socket.send(JSON.stringify({ type: 'say', text: message.text, id: message.id }));
+  }
+
+  /** The bot has it; it stands here until it comes back as a message of the conversation. */
+  taken(id) {
+    const message = this.unsent.find((m) => m.id === id);
+    if (!message) return;
+    message.taken = true;
+    this.save();
   }
 
   drop(id) {

@@ -7,7 +7,6 @@
 
 const struct page_file *page_file(const char *path) {
     for (size_t i = 0; i < page_files_count; i++)
-        if (strcmp(page_files[i].path, path) == 0)
-            return &page_files[i];
+        if (strcmp(page_files[i].path, path) == 0) return &page_files[i];
     return NULL;
 }

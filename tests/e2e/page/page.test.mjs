@@ -69,6 +69,8 @@ test('the page on a phone', async (t) => {
     await context.setOffline(false);
     await page.waitForSelector('#state.live');
     await page.waitForFunction(() => !document.querySelector('.message.unsent'));
+    assert.equal(await page.locator('.message.mine', { hasText: '列表' }).count(), 1); // never gone in between
+    await page.waitForFunction(() => !document.querySelector('#waiting').children.length);
     assert.equal(await page.locator('.message.mine', { hasText: '列表' }).count(), 1);
   });
   await t.test('the list, and one run with its parameters', async () => {

@@ -12,8 +12,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check(bool holds) {
-    if (!holds)
-        abort();
+    if (!holds) abort();
 }
 
 static void bodies(int which, const char *text, size_t size) {
@@ -43,11 +42,10 @@ static void addresses(const char *text) {
     web_query_init(&query);
     check(web_query_take(&query, text, why, sizeof(why)) == !why[0]);
     check(query.metrics_count <= WEB_METRICS_MAX && query.points > 0 && query.after >= 0);
-    if (web_host_name(text, name, sizeof(name)))
-        check(name[0] && strlen(name) < sizeof(name));
+    if (web_host_name(text, name, sizeof(name))) check(name[0] && strlen(name) < sizeof(name));
     if (web_host_allowed(text, "127.0.0.1", NULL))
         check(strncasecmp(text, "localhost", 9) == 0 || strncmp(text, "127.", 4) == 0 || strncmp(text, "[", 1) == 0 ||
-               strncmp(text, "::1", 3) == 0);
+              strncmp(text, "::1", 3) == 0);
     web_origin_matches(text, "127.0.0.1:8080", false);
     web_cookie_value(text, "trainbot_8080", value, sizeof(value));
     web_bearer(text);
@@ -57,11 +55,9 @@ static void addresses(const char *text) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    if (!size)
-        return 0;
+    if (!size) return 0;
     char *text = malloc(size);
-    if (!text)
-        return 0;
+    if (!text) return 0;
     memcpy(text, data + 1, size - 1);
     text[size - 1] = 0;
     if (data[0] % 4 < 3)

@@ -70,10 +70,10 @@ static void child_closed(uv_handle_t *handle) {
 
 static void child_exit(uv_process_t *process, int64_t status, int signal) {
     struct child *child = process->data;
-    const struct process_end end = {
-        .exit_code = signal ? -1 : (int)status, .signal = signal, .ended_ms = wall_ms(NULL)};
-    if (!host.ending)
-        runs_process_ended(host.bot, child->run, &end);
+    const struct process_end end = {.exit_code = signal ? -1 : (int)status,
+                                    .signal = signal,
+                                    .ended_ms = wall_ms(NULL)};
+    if (!host.ending) runs_process_ended(host.bot, child->run, &end);
     uv_close((uv_handle_t *)process, child_closed);
 }
 
@@ -84,8 +84,7 @@ static char **join_env(char *const *more) {
     while (more && more[more_count])
         more_count++;
     char **all = calloc(count + more_count + 1, sizeof(*all));
-    if (!all)
-        abort();
+    if (!all) abort();
     memcpy(all, more, more_count * sizeof(*all));
     memcpy(all + more_count, environ, count * sizeof(*all));
     return all;
@@ -93,11 +92,11 @@ static char **join_env(char *const *more) {
 
 int launcher_start(struct launcher *launcher, const struct launch *launch, char *why, size_t why_size) {
     struct child *child = calloc(1, sizeof(*child));
-    if (!child)
-        return TB_ENOMEM;
+    if (!child) return TB_ENOMEM;
     char **env = join_env(launch->env), **argv = (char **)launch->argv;
-    uv_stdio_container_t stdio[3] = {
-        {.flags = UV_IGNORE}, {.flags = UV_INHERIT_FD, .data.fd = 2}, {.flags = UV_INHERIT_FD, .data.fd = 2}};
+    uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE},
+                                     {.flags = UV_INHERIT_FD, .data.fd = 2},
+                                     {.flags = UV_INHERIT_FD, .data.fd = 2}};
     const uv_process_options_t options = {
         .exit_cb = child_exit, .file = argv[0], .args = argv, .env = env, .stdio = stdio, .stdio_count = 3};
     child->run = launch->run;
@@ -155,13 +154,13 @@ static void plot_due(uv_timer_t *timer) {
 int plotter_draw(struct plotter *plotter, const struct plot_request *request, plot_done *done, void *user) {
     struct plot_call *call = calloc(1, sizeof(*call));
     (void)plotter;
-    if (!call)
-        return TB_ENOMEM;
-    snprintf(call->text, sizeof(call->text),
-             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"390\" height=\"240\"><text x=\"8\" y=\"20\">%s %s %d %s "
-             "marks %zu</text></svg>",
-             request->title, request->metrics_count ? request->metrics[0] : "default", request->width,
-             request->dark ? "dark" : "light", request->marks_count);
+    if (!call) return TB_ENOMEM;
+    snprintf(
+        call->text, sizeof(call->text),
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"390\" height=\"240\"><text x=\"8\" y=\"20\">%s %s %d %s "
+        "marks %zu</text></svg>",
+        request->title, request->metrics_count ? request->metrics[0] : "default", request->width,
+        request->dark ? "dark" : "light", request->marks_count);
     call->done = done;
     call->user = user;
     uv_timer_init(&host.loop, &call->timer);
@@ -206,8 +205,7 @@ static void on_async(uv_async_t *async) {
 
 static void on_log(void *user, int level, const char *line) {
     (void)user;
-    if (level <= 2)
-        fprintf(stderr, "log %d %s\n", level, line);
+    if (level <= 2) fprintf(stderr, "log %d %s\n", level, line);
 }
 
 static void on_rows(void *user, const struct run *run, const struct wire_rows *rows, bool progress) {
@@ -228,8 +226,7 @@ static void channel_closed(void *user) {
 }
 
 static void end(void) {
-    if (host.ending)
-        return;
+    if (host.ending) return;
     host.ending = true;
     uv_close((uv_handle_t *)&host.input, NULL);
     host.channel->ops->stop(host.channel, channel_closed, NULL);
@@ -243,8 +240,7 @@ static void on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *buf) {
 
 static void on_input(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf) {
     (void)stream, (void)buf;
-    if (size < 0)
-        end();
+    if (size < 0) end();
 }
 
 static void on_quit(void *user) {
@@ -257,15 +253,13 @@ static void on_quit(void *user) {
 static const char *option(int argc, char **argv, const char *name) {
     size_t size = strlen(name);
     for (int i = 3; i < argc; i++)
-        if (strncmp(argv[i], name, size) == 0 && argv[i][size] == '=')
-            return argv[i] + size + 1;
+        if (strncmp(argv[i], name, size) == 0 && argv[i][size] == '=') return argv[i] + size + 1;
     return NULL;
 }
 
 static void trainer_from(int argc, char **argv, struct settings *settings, struct trainer_settings *trainer) {
     for (int i = 3; i < argc; i++) {
-        if (strncmp(argv[i], "trainer=", 8) != 0)
-            continue;
+        if (strncmp(argv[i], "trainer=", 8) != 0) continue;
         argv[i] += 8;
         trainer->name = (char *)"cnn";
         trainer->command = &argv[i];
@@ -284,8 +278,7 @@ static int fail(const char *what, const char *why) {
 static int set_up(const struct settings *settings, int argc, char **argv) {
     char why[512] = "", token_file[4096];
     snprintf(token_file, sizeof(token_file), "%s/web-token", argv[1]);
-    if (store_open(argv[1], &host.store, why, sizeof(why)) < 0)
-        return fail("store", why);
+    if (store_open(argv[1], &host.store, why, sizeof(why)) < 0) return fail("store", why);
     uv_loop_init(&host.loop);
     host.launcher.loop = &host.loop;
     const struct http_options options = {
@@ -313,8 +306,7 @@ static int set_up(const struct settings *settings, int argc, char **argv) {
     if (bot_create(&ports, &host.bot) < 0 || web_create(&options, &host.channel) < 0)
         return fail("create", "out of memory");
     bot_add_channel(host.bot, host.channel);
-    if (bot_load(host.bot, why, sizeof(why)) < 0)
-        return fail("load", why);
+    if (bot_load(host.bot, why, sizeof(why)) < 0) return fail("load", why);
     uv_prepare_init(&host.loop, &host.turn);
     uv_prepare_start(&host.turn, on_turn);
     uv_timer_init(&host.loop, &host.timer);
@@ -322,15 +314,13 @@ static int set_up(const struct settings *settings, int argc, char **argv) {
     uv_pipe_init(&host.loop, &host.input, 0);
     uv_pipe_open(&host.input, 0);
     uv_read_start((uv_stream_t *)&host.input, on_alloc, on_input);
-    if (host.channel->ops->start(host.channel, why, sizeof(why)) < 0)
-        return fail("start", why);
+    if (host.channel->ops->start(host.channel, why, sizeof(why)) < 0) return fail("start", why);
     return 0;
 }
 
 int main(int argc, char **argv) {
     static struct trainer_settings trainer;
-    if (argc < 3)
-        return fail("usage", "web_bot STATE_DIR LISTEN [key=value …]");
+    if (argc < 3) return fail("usage", "web_bot STATE_DIR LISTEN [key=value …]");
     const char *lang = option(argc, argv, "lang");
     struct settings settings = {
         .state_dir = argv[1],
@@ -342,8 +332,7 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     mkdir(argv[1], 0700);
     int result = set_up(&settings, argc, argv);
-    if (result)
-        return result;
+    if (result) return result;
     char link[512];
     web_link(host.channel, link, sizeof(link));
     printf("link %s\n", link);

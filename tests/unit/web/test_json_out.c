@@ -43,8 +43,9 @@ static void shape(void **state) {
     json_close(&out, ']');
     json_close(&out, '}');
     char *text = text_of(&out);
-    assert_string_equal(text, "{\"id\":\"9223372036854775807\",\"list\":[-9223372036854775808,0.1,\"nan\",\"-inf\",null,"
-                              "false,null,{},[1],null]}");
+    assert_string_equal(text,
+                        "{\"id\":\"9223372036854775807\",\"list\":[-9223372036854775808,0.1,\"nan\",\"-inf\",null,"
+                        "false,null,{},[1],null]}");
     free(text);
 }
 
@@ -55,7 +56,10 @@ static void strings(void **state) {
         {"plain", "plain"},
         {"\"\\/\b\f\n\r\t\x01\x7f", "\"\\/\b\f\n\r\t\x01\x7f"},
         {"训练 ✓ 😀", "训练 ✓ 😀"},
-        {"a\xff" "b", "a\xEF\xBF\xBD" "b"},
+        {"a\xff"
+         "b",
+         "a\xEF\xBF\xBD"
+         "b"},
         {"\xc0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD"},
         {"\xed\xa0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"},
         {"\xe8\xae", "\xEF\xBF\xBD\xEF\xBF\xBD"},
@@ -102,7 +106,7 @@ static void bound(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shape), cmocka_unit_test(strings), cmocka_unit_test(numbers), cmocka_unit_test(bound)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(shape), cmocka_unit_test(strings), cmocka_unit_test(numbers),
+                                       cmocka_unit_test(bound)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,9 +64,12 @@ static void refuses(void **state) {
         mode_t mode;
         int error;
     } rows[] = {
-        {"0123456789abcdef\n", 0600, TB_OK},     {"0123456789abcdef\r\n", 0400, TB_OK},
-        {"0123456789abcdef\n", 0640, TB_EACCESS}, {"0123456789abcdef\n", 0604, TB_EACCESS},
-        {"", 0600, TB_EINVAL},                    {"short\n", 0600, TB_EINVAL},
+        {"0123456789abcdef\n", 0600, TB_OK},
+        {"0123456789abcdef\r\n", 0400, TB_OK},
+        {"0123456789abcdef\n", 0640, TB_EACCESS},
+        {"0123456789abcdef\n", 0604, TB_EACCESS},
+        {"", 0600, TB_EINVAL},
+        {"short\n", 0600, TB_EINVAL},
         {"0123456789abcd ef\n", 0600, TB_EINVAL},
     };
     char path[128], why[512];
@@ -77,8 +80,7 @@ static void refuses(void **state) {
         unlink(path);
         write_file(path, rows[i].text, rows[i].mode);
         assert_int_equal(web_token_load(path, true, &token, why, sizeof(why)), rows[i].error);
-        if (rows[i].error)
-            assert_non_null(strstr(why, "token_file="));
+        if (rows[i].error) assert_non_null(strstr(why, "token_file="));
     }
     path_of("absent", path, sizeof(path));
     assert_int_equal(web_token_load(path, false, &token, why, sizeof(why)), TB_EIO);

@@ -28,13 +28,23 @@ static void commands(void **state) {
     assert_true(command("{\"text\":\"\",\"as\":\"weixin:wx:1\"}", &got));
     assert_string_equal(got.as, "weixin:wx:1");
     web_command_release(&got);
-    static const char *const wrong[] = {
-        "", "{", "[]", "null", "\"text\"", "{}", "{\"text\":1}", "{\"text\":null}", "{\"text\":\"a\"}x",
-        "{\"text\":\"a\",\"as\":1}", "{\"text\":\"a\",\"as\":\"weixin\"}", "{\"text\":\"a\",\"as\":\":x\"}",
-        "{\"text\":\"a\",\"as\":\"weixin:\"}", "{\"Text\":\"a\"}", "text=a"};
+    static const char *const wrong[] = {"",
+                                        "{",
+                                        "[]",
+                                        "null",
+                                        "\"text\"",
+                                        "{}",
+                                        "{\"text\":1}",
+                                        "{\"text\":null}",
+                                        "{\"text\":\"a\"}x",
+                                        "{\"text\":\"a\",\"as\":1}",
+                                        "{\"text\":\"a\",\"as\":\"weixin\"}",
+                                        "{\"text\":\"a\",\"as\":\":x\"}",
+                                        "{\"text\":\"a\",\"as\":\"weixin:\"}",
+                                        "{\"Text\":\"a\"}",
+                                        "text=a"};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        if (command(wrong[i], &got))
-            fail_msg("taken: %s", wrong[i]);
+        if (command(wrong[i], &got)) fail_msg("taken: %s", wrong[i]);
 }
 
 static void zero_bytes(void **state) {
@@ -102,18 +112,29 @@ static void says(void **state) {
     assert_true(say("{\"type\":\"watch\",\"runs\":[\"7\",\"123456789012345678\"]}", &got));
     assert_int_equal(got.runs_count, 2);
     assert_int_equal(got.runs[1], 123456789012345678);
-    static const char *const wrong[] = {
-        "{}", "{\"type\":\"say\"}", "{\"type\":\"say\",\"text\":\"a\"}", "{\"type\":\"say\",\"text\":\"a\",\"id\":\"\"}",
-        "{\"type\":\"say\",\"text\":\"a\",\"id\":\"a b\"}", "{\"type\":\"say\",\"text\":1,\"id\":\"a\"}",
-        "{\"type\":\"say\",\"text\":\"a\",\"id\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}",
-        "{\"type\":\"since\",\"rev\":-1}", "{\"type\":\"since\",\"rev\":1.5}", "{\"type\":\"since\",\"rev\":1e300}",
-        "{\"type\":\"since\",\"rev\":\"1\"}", "{\"type\":\"watch\",\"runs\":[7]}", "{\"type\":\"watch\",\"runs\":[\"-7\"]}",
-        "{\"type\":\"watch\",\"runs\":[\"\"]}", "{\"type\":\"watch\"}", "{\"type\":\"quit\"}", "{\"type\":1}",
-        "{\"type\":\"watch\",\"runs\":[\"1\",\"1\",\"1\",\"1\",\"1\",\"1\",\"1\",\"1\",\"1\",\"1\",\"1\",\"1\",\"1\",\"1\",\"1\","
-        "\"1\",\"1\"]}"};
+    static const char *const wrong[] = {"{}",
+                                        "{\"type\":\"say\"}",
+                                        "{\"type\":\"say\",\"text\":\"a\"}",
+                                        "{\"type\":\"say\",\"text\":\"a\",\"id\":\"\"}",
+                                        "{\"type\":\"say\",\"text\":\"a\",\"id\":\"a b\"}",
+                                        "{\"type\":\"say\",\"text\":1,\"id\":\"a\"}",
+                                        "{\"type\":\"say\",\"text\":\"a\",\"id\":"
+                                        "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}",
+                                        "{\"type\":\"since\",\"rev\":-1}",
+                                        "{\"type\":\"since\",\"rev\":1.5}",
+                                        "{\"type\":\"since\",\"rev\":1e300}",
+                                        "{\"type\":\"since\",\"rev\":\"1\"}",
+                                        "{\"type\":\"watch\",\"runs\":[7]}",
+                                        "{\"type\":\"watch\",\"runs\":[\"-7\"]}",
+                                        "{\"type\":\"watch\",\"runs\":[\"\"]}",
+                                        "{\"type\":\"watch\"}",
+                                        "{\"type\":\"quit\"}",
+                                        "{\"type\":1}",
+                                        "{\"type\":\"watch\",\"runs\":[\"1\",\"1\",\"1\",\"1\",\"1\",\"1\",\"1\",\"1\","
+                                        "\"1\",\"1\",\"1\",\"1\",\"1\",\"1\",\"1\","
+                                        "\"1\",\"1\"]}"};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        if (say(wrong[i], &got))
-            fail_msg("taken: %s", wrong[i]);
+        if (say(wrong[i], &got)) fail_msg("taken: %s", wrong[i]);
 }
 
 int main(void) {

@@ -154,11 +154,11 @@ static void listens(void **state) {
     assert_true(web_listen_parse("[::1]:0", host, sizeof(host), &port, why, sizeof(why)));
     assert_string_equal(host, "::1");
     assert_int_equal(port, 0);
-    static const char *const wrong[] = {"", "8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1",
-                                        "127.0.0.1:80x", ":8080", "::1:8080", "[]:80", "127.0.0.1: 80"};
+    static const char *const wrong[] = {
+        "",      "8080",     "127.0.0.1", "127.0.0.1:",   "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:80x",
+        ":8080", "::1:8080", "[]:80",     "127.0.0.1: 80"};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-        if (web_listen_parse(wrong[i], host, sizeof(host), &port, why, sizeof(why)))
-            fail_msg("taken: %s", wrong[i]);
+        if (web_listen_parse(wrong[i], host, sizeof(host), &port, why, sizeof(why))) fail_msg("taken: %s", wrong[i]);
         assert_non_null(strstr(why, "127.0.0.1:8080"));
     }
 }
