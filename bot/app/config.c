@@ -130,7 +130,7 @@ void config_read(struct config *config, const char *name, const char *text, size
         else if (trim(&body), body[0] == '[') {
             if (!take_section(body, section, sizeof section)) {
                 complain(report, name, number, "%s: not a section; right would be [bot] or [trainer cnn]", body);
-                section[0] = 0;
+                snprintf(section, sizeof section, "?");
             } else if (config_section(config, section, why, sizeof why) < 0) {
                 complain(report, name, number, "[%s]: %s", section, why);
                 snprintf(section, sizeof section, "?");

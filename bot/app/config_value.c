@@ -248,6 +248,29 @@ static int set_field(struct config *config, void *base, const struct row *row, c
     return TB_EINVAL;
 }
 
+/* An empty value: the default, where that is nothing. */
+static int clear_field(struct config *config, void *base, const struct row *row) {
+    void *field = (char *)base + row->offset;
+    struct identity *one = field;
+    char why[1];
+    switch (row->type) {
+    case IDENTITY:
+        free(one->channel);
+        free(one->id);
+        *one = (struct identity){0};
+        return TB_OK;
+    case IDENTITIES:
+        return set_field(config, base, row, "", why, sizeof why);
+    case UIDS:
+        config->settings.trainer_uids_count = 0;
+        return TB_OK;
+    case ARGV:
+        return set_argv(field, "", why, sizeof why);
+    default:
+        return text_set(field, "");
+    }
+}
+
 /* ---- sections ---- */
 
 static struct trainer_settings *trainer_of(struct config *config, const char *name) {
@@ -340,11 +363,8 @@ int config_value(struct config *config, const char *section, const char *key, co
     const struct row *row = row_of(rows, count, within, key);
     if (!row) return unknown_key(rows, count, within, why, why_size);
     void *base = trainer ? (void *)trainer : person ? (void *)person : (void *)config;
-    if (!value[0]) {
-        if (!row->standard[0] && row->type != ARGV && row->type != TEXT && row->type != PATH) return TB_OK;
-        value = row->standard;
-    }
-    int status = set_field(config, base, row, value, why, why_size);
+    if (!value[0]) value = row->standard;
+    int status = value[0] ? set_field(config, base, row, value, why, why_size) : clear_field(config, base, row);
     if (status == TB_ENOMEM) snprintf(why, why_size, "%s", tb_error_text(status));
     /* A vector that is wrong is not missing as well: one mistake, one line. */
     if (status < 0 && row->type == ARGV && trainer && !*(char ***)(void *)((char *)base + row->offset)) {

@@ -20,7 +20,7 @@ static bool take_integer(const cJSON *object, const char *name, int64_t *ret_val
     if (!item) return true;
     if (!cJSON_IsNumber(item) || !(item->valuedouble >= -1 && item->valuedouble <= 9007199254740992.0)) return false;
     *ret_value = (int64_t)item->valuedouble;
-    return true;
+    return (double)*ret_value == item->valuedouble;
 }
 
 static int fail(cJSON *object, struct control_line *line, char *why, size_t why_size, const char *text) {
@@ -58,17 +58,24 @@ void control_line_clear(struct control_line *line) {
     *line = (struct control_line){.kind = CONTROL_LINE_KINDS};
 }
 
+/* cJSON writes large numbers with fewer digits than they have. */
+static void add_integer(cJSON *object, const char *name, int64_t value) {
+    char digits[24];
+    snprintf(digits, sizeof digits, "%lld", (long long)value);
+    cJSON_AddRawToObject(object, name, digits);
+}
+
 char *control_line_encode(const struct control_line *line) {
     cJSON *object = cJSON_CreateObject();
     cJSON_AddStringToObject(object, "type", kind_names[line->kind]);
     if (line->text) cJSON_AddStringToObject(object, "text", line->text);
     if (line->image) cJSON_AddStringToObject(object, "image", line->image);
     if (line->class) cJSON_AddStringToObject(object, "class", line->class);
-    if (line->kind == CONTROL_LINE_ATTACH) cJSON_AddNumberToObject(object, "after", (double)line->after);
+    if (line->kind == CONTROL_LINE_ATTACH) add_integer(object, "after", line->after);
     if (line->kind == CONTROL_LINE_DONE) cJSON_AddBoolToObject(object, "ok", line->ok);
     if (line->kind == CONTROL_LINE_MESSAGE) {
-        cJSON_AddNumberToObject(object, "id", (double)line->id);
-        cJSON_AddNumberToObject(object, "rev", (double)line->rev);
+        add_integer(object, "id", line->id);
+        add_integer(object, "rev", line->rev);
     }
     char *json = cJSON_PrintUnformatted(object), *text = NULL;
     cJSON_Delete(object);
