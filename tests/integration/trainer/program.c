@@ -127,9 +127,11 @@ static void child_become(const struct program_options *options, int out, int err
     if (chdir(folder) != 0) _exit(120);
     const struct rlimit limit = {(rlim_t)options->file_size_limit, (rlim_t)options->file_size_limit};
     if (options->file_size_limit > 0 && setrlimit(RLIMIT_FSIZE, &limit) != 0) _exit(121);
+    /* Opened before the rights go: the build may stand where nobody may not look. */
+    int program_fd = open(argv[0], O_RDONLY | O_CLOEXEC);
     if (options->as_nobody && geteuid() == 0 && (setgroups(0, NULL) != 0 || setgid(NOBODY) != 0 || setuid(NOBODY) != 0))
         _exit(122);
-    execv(argv[0], argv);
+    fexecve(program_fd, argv, environ);
     _exit(123);
 }
 
