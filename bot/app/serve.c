@@ -44,7 +44,7 @@ struct serve {
     bool quit_asked;
     bool folding; /* a checkpoint of the log is under way */
     int lock_fd, to_close, level, exit_code;
-    int64_t started_ms, timer_due_ms;
+    int64_t started_ms, timer_due_ms; /* INT64_MAX: the timer does not run */
 };
 
 /* ---- ports ---- */
@@ -100,7 +100,7 @@ static void fold_log(struct serve *serve);
 
 static void on_timer(uv_timer_t *timer) {
     struct serve *serve = timer->data;
-    serve->timer_due_ms = 0;
+    serve->timer_due_ms = INT64_MAX;
     bot_tick(serve->bot);
 }
 
@@ -367,6 +367,7 @@ int serve_main(const struct app_options *options) {
     serve.level = options->log_level;
     serve.clock = (struct clock){.wall_ms = wall_ms, .mono_ms = mono_ms};
     serve.started_ms = mono_ms(NULL);
+    serve.timer_due_ms = INT64_MAX;
     signal(SIGPIPE, SIG_IGN);
     mallopt(M_ARENA_MAX, 2); /* pool threads must not grow an arena each */
     serve.config = app_config(options);
