@@ -6,6 +6,8 @@ const KEY = 'trainbot.unsent';
 const FIRST_WAIT = 400;
 const LONGEST_WAIT = 15000;
 const OPEN_LIMIT = 8000;
+const QUIET = 25000;
+const ANSWER_LIMIT = 6000;
 
 function makeId() {
   const bytes = crypto.getRandomValues(new Uint8Array(15));
@@ -32,10 +34,15 @@ export class Link {
     this.socket = null;
     this.timer = 0;
     this.over = false;
+    this.heard = 0;
     addEventListener('online', () => this.hurry());
+    addEventListener('offline', () => this.abandon());
     document.addEventListener('visibilitychange', () => {
-      if (!document.hidden) this.hurry();
+      if (document.hidden) return;
+      this.hurry();
+      this.probe();
     });
+    setInterval(() => document.hidden || this.probe(), QUIET);
   }
 
   open() {
@@ -57,7 +64,25 @@ export class Link {
     };
   }
 
+  /** A phone that slept may hold a line that is dead without knowing: ask, and give it up when nothing comes back. */
+  probe() {
+    if (!this.ready || Date.now() - this.heard < QUIET) return;
+    const asked = Date.now();
+    this.socket.send(JSON.stringify({ type: 'since', rev: this.rev }));
+    setTimeout(() => this.ready && this.heard < asked && this.abandon(), ANSWER_LIMIT);
+  }
+
+  /** Ends the line from this side at once; a close over a dead network would take its time. */
+  abandon() {
+    const { socket } = this;
+    if (!socket) return;
+    socket.onclose = socket.onmessage = socket.onopen = null;
+    socket.close();
+    this.closed();
+  }
+
   take(packet) {
+    this.heard = Date.now();
     if (packet.type === 'message' && packet.rev) this.rev = Math.max(this.rev, packet.rev);
     if (packet.type === 'message' && packet.say) this.drop(packet.say);
     if (packet.type === 'said') this.taken(packet.id);
