@@ -66,7 +66,7 @@ static void store_failed(struct bot *bot, int status) {
         report_fact(bot, &fact);
     }
     outbox_store_failed(bot);
-    store_rollback(bot->ports.store);
+    store_rollback(bot->ports.store); /* what became of those is noted when the store works */
 }
 
 static void store_works(struct bot *bot) {
@@ -106,7 +106,6 @@ void bot_turn_end(struct bot *bot) {
     bool probing = bot->store_status < 0 && runs_probe_due(bot);
     if (bot->store_status < 0 && !probing) {
         bot->turn_status = TB_OK;
-        store_rollback(bot->ports.store);
         runs_committed(bot, bot->store_status);
         outbox_store_failed(bot);
         store_rollback(bot->ports.store);

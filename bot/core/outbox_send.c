@@ -158,11 +158,13 @@ void outbox_store_failed(struct bot *bot) {
     for (size_t i = 0; i < outbox->noting_count; i++)
         outbox_unnoted(bot, outbox->noting[i].id, outbox->noting[i].sent_ms);
     outbox->noting_count = 0;
-    for (struct line *line = outbox->lines; line; line = line->next) {
+    for (struct line *line = outbox->lines; line; line = line->next)
         lose_rows(bot, line);
+    store_rollback(bot->ports.store); /* before a channel that keeps the conversation looks into it */
+    for (struct line *line = outbox->lines; line; line = line->next) {
         for (struct entry *entry; entry = NULL, line_due(line, now, &entry) <= now && entry;) {
-            if (!entry->from_memory && !line->channel->traits.history && !send_unmarked(bot, entry)) continue;
-            hand_over(bot, line, entry);
+            bool unmarked = !entry->from_memory && !line->channel->traits.history;
+            if (!unmarked || send_unmarked(bot, entry)) hand_over(bot, line, entry);
         }
     }
 }

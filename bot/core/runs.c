@@ -9,13 +9,16 @@
 #include "runs_state.h"
 #include "text.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#define PROBE_BYTES 262144
+#define PROBE_BYTES 262144        /* a failing store is tried with a value of this size … */
+#define PROBE_DISK_BYTES 1048576  /* … where the disk has this much room */
 
 int runs_create(struct bot *bot) {
     bot->runs = calloc(1, sizeof *bot->runs);
@@ -273,11 +276,24 @@ void runs_store_failed(struct bot *bot) {
     bot->runs->probe_ms = runs_now(bot) + RUNS_STORE_PROBE_MS;
 }
 
-bool runs_probe_due(const struct bot *bot) {
+/* Room to work in: the log may take a few more rows though nothing else fits. */
+static bool disk_has_room(const struct bot *bot) {
+    char path[3300];
+    snprintf(path, sizeof path, "%s/probe", bot->ports.settings->state_dir);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) return false;
+    bool room = posix_fallocate(fd, 0, PROBE_DISK_BYTES) == 0;
+    close(fd);
+    (void)unlink(path);
+    return room;
+}
+
+bool runs_probe_due(struct bot *bot) {
     if (runs_now(bot) < bot->runs->probe_ms) return false;
-    char *text = malloc(PROBE_BYTES);
+    runs_store_failed(bot);
+    char *text = disk_has_room(bot) ? malloc(PROBE_BYTES) : NULL;
     if (!text) return false;
-    memset(text, 'p', PROBE_BYTES - 1); /* room for a row or two is no room to work in */
+    memset(text, 'p', PROBE_BYTES - 1);
     text[PROBE_BYTES - 1] = 0;
     int status = store_set(bot->ports.store, "probe", text);
     free(text);

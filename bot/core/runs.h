@@ -69,6 +69,6 @@ void runs_committed(struct bot *bot, int status);
 void runs_tick(struct bot *bot);              /* rules by time, spools; call when runs_next_ms() has come */
 int64_t runs_next_ms(const struct bot *bot);  /* mono time of the next due rule; INT64_MAX none */
 void runs_store_failed(struct bot *bot);      /* when it is tried again */
-bool runs_probe_due(const struct bot *bot);   /* the failing store is to be tried now; writes something of size */
+bool runs_probe_due(struct bot *bot);   /* the failing store is to be tried now; writes something of size */
 
 #endif

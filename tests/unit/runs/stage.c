@@ -97,6 +97,8 @@ static void chat_send(struct channel *channel, const struct outgoing *message) {
     snprintf(chat->edits[at], sizeof chat->edits[at], "%s", message->edit_of ? message->edit_of : "");
     snprintf(chat->keys[at], sizeof chat->keys[at], "%s", message->key);
     chat->lent = message->text;
+    /* A channel that keeps the conversation reads it from the store: nothing that may yet be undone stands there. */
+    if (channel->traits.history && here->bot->store_status < 0) assert_false(store_is_dirty(here->store));
     if (chat->later) return;
     char id[32];
     snprintf(id, sizeof id, "service-%d", chat->count);
@@ -233,6 +235,7 @@ static void bot_begin(struct stage *stage) {
     bot_add_channel(stage->bot, &stage->page.channel);
     assert_int_equal(bot_load(stage->bot, why, sizeof why), TB_OK);
     assert_non_null(session_get(stage->bot, "talk", "boss"));
+    if (stage->with_page) assert_non_null(session_get(stage->bot, "page", "x"));
     stage_turn(stage);
 }
 

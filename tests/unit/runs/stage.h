@@ -48,7 +48,7 @@ struct stage {
     int launches, adoptions, live_rows;
     int64_t adopted;
     int signals[8], signals_count;
-    bool adopt_fails;
+    bool adopt_fails, with_page; /* with_page: a conversation there hears of runs, from the next restart on */
     char log[STAGE_TEXT];
 };
 

@@ -51,6 +51,21 @@ static void test_one_failed_turn(void **state) {
     assert_int_equal(stage_told(&s->talk, "cannot be written"), 1);
 }
 
+static void test_page_hears_once(void **state) {
+    struct stage *s = *state;
+    s->with_page = true;
+    stage_restart(s);
+    struct stage_peer *peer = running(s);
+    stage_commit_fails = -1;
+    stage_frame(s, peer, "\"type\":\"event\",\"kind\":\"note\",\"step\":2,\"text\":\"said once\"");
+    stage_pass(s, 8000);
+    stage_commit_fails = 0;
+    stage_pass(s, 8000);
+    assert_int_equal(stage_told(&s->page, "said once"), 1);
+    assert_int_equal(stage_told(&s->page, "cannot be written"), 1);
+    assert_int_equal(stage_told(&s->page, "can be written again"), 1);
+}
+
 /* It fails for a minute: told once, tried every five seconds, no flapping. */
 static void test_failing_for_long(void **state) {
     struct stage *s = *state;
@@ -216,6 +231,7 @@ static void test_no_byte_can_be_written(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_one_failed_turn),
+        TEST(test_page_hears_once),
         TEST(test_failing_for_long),
         TEST(test_new_run_in_a_failed_turn),
         TEST(test_failed_commit_within_a_turn),
