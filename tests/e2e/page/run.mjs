@@ -22,5 +22,5 @@ if (!existsSync(join(folder, 'node_modules', 'playwright-core'))) {
     process.exit(77);
   }
 }
-const result = spawnSync(process.execPath, ['--test', join(here, 'page.test.mjs')], { stdio: 'inherit', env: { ...process.env, PLAYWRIGHT: join(folder, 'node_modules', 'playwright-core', 'index.js'), CHROMIUM: chromium } });
+const result = spawnSync(process.execPath, ['--test', join(here, 'page.test.mjs'), join(here, 'main_job.test.mjs')], { stdio: 'inherit', env: { ...process.env, PLAYWRIGHT: join(folder, 'node_modules', 'playwright-core', 'index.js'), CHROMIUM: chromium } });
 process.exit(result.status ?? 1);
