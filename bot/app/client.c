@@ -35,7 +35,8 @@ static int client_open(struct client *client, const struct app_options *options)
     int code = EXIT_DONE;
     if (length < 0 || (size_t)length >= sizeof address.sun_path || client->fd < 0 ||
         connect(client->fd, (struct sockaddr *)&address, sizeof address) < 0) {
-        fprintf(stderr, "trainbot: no bot answers at %s/control.sock (%s); trainbot serve starts one\n", config->settings.state_dir, strerror(errno));
+        fprintf(stderr, "trainbot: no bot answers at %s/control.sock (%s); trainbot serve starts one\n",
+                config->settings.state_dir, strerror(errno));
         code = EXIT_NO_BOT;
     }
     config_free(config);
@@ -117,7 +118,8 @@ static int send_wait(struct client *client, int64_t timeout_s) {
         }
         int64_t left_ms = until_ms ? until_ms - now_ms() : -1;
         if (until_ms && left_ms <= 0) {
-            fprintf(stderr, "trainbot: no outcome within %lld s; the command stands, its outcome follows in the chat\n", (long long)timeout_s);
+            fprintf(stderr, "trainbot: no outcome within %lld s; the command stands, its outcome follows in the chat\n",
+                    (long long)timeout_s);
             return EXIT_TIME;
         }
         struct pollfd poll_fd = {.fd = client->fd, .events = POLLIN};
@@ -158,12 +160,15 @@ int send_main(const struct app_options *options) {
 
 /* ---- chat ---- */
 
-/* On a terminal a progress message is rewritten in place of a scroll of them: only what is newest of each class shows. */
+/* On a terminal a progress message is rewritten in place of a scroll of them: only what is newest of each class shows.
+ */
 static void chat_print(struct client *client) {
     struct control_line line;
     while (client_next(client, &line)) {
-        if (line.kind == CONTROL_LINE_ERROR) fprintf(stderr, "trainbot: %s\n", line.text ? line.text : "");
-        else if (line.kind == CONTROL_LINE_MESSAGE || line.kind == CONTROL_LINE_REPLY) print_line(&line);
+        if (line.kind == CONTROL_LINE_ERROR)
+            fprintf(stderr, "trainbot: %s\n", line.text ? line.text : "");
+        else if (line.kind == CONTROL_LINE_MESSAGE || line.kind == CONTROL_LINE_REPLY)
+            print_line(&line);
         control_line_clear(&line);
     }
 }

@@ -33,12 +33,15 @@ void config_free(struct config *config) {
     free(config);
 }
 
-static void complain(struct config_report *report, const char *name, int line, const char *format, ...) __attribute__((format(printf, 4, 5)));
+static void complain(struct config_report *report, const char *name, int line, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 static void complain(struct config_report *report, const char *name, int line, const char *format, ...) {
     va_list args;
     report->errors++;
-    if (line > 0) fprintf(report->out, "%s:%d: ", name, line);
-    else fprintf(report->out, "%s: ", name);
+    if (line > 0)
+        fprintf(report->out, "%s:%d: ", name, line);
+    else
+        fprintf(report->out, "%s: ", name);
     va_start(args, format);
     vfprintf(report->out, format, args);
     va_end(args);
@@ -90,7 +93,8 @@ static bool take_section(char *text, char *section, size_t size) {
     return section[0] != 0;
 }
 
-static void take_pair(struct config *config, const char *name, int line, const char *section, char *text, struct config_report *report) {
+static void take_pair(struct config *config, const char *name, int line, const char *section, char *text,
+                      struct config_report *report) {
     char why[512];
     char *equals = strchr(text, '=');
     if (!equals) {
@@ -109,7 +113,8 @@ static void take_pair(struct config *config, const char *name, int line, const c
         complain(report, name, line, "[%s] %s: a second time", section, key);
         return;
     }
-    if (config_value(config, section, key, value, why, sizeof why) < 0) complain(report, name, line, "[%s] %s: %s", section, key, why);
+    if (config_value(config, section, key, value, why, sizeof why) < 0)
+        complain(report, name, line, "[%s] %s: %s", section, key, why);
 }
 
 void config_read(struct config *config, const char *name, const char *text, size_t size, struct config_report *report) {
@@ -125,8 +130,10 @@ void config_read(struct config *config, const char *name, const char *text, size
         if (!line) return;
         char *body = line;
         if (number == 1 && strncmp(body, "\xef\xbb\xbf", 3) == 0) body += 3;
-        if (whole > CONFIG_LINE_MAX) complain(report, name, number, "a line has at most %d bytes", CONFIG_LINE_MAX);
-        else if (strlen(line) < whole) complain(report, name, number, "a zero byte");
+        if (whole > CONFIG_LINE_MAX)
+            complain(report, name, number, "a line has at most %d bytes", CONFIG_LINE_MAX);
+        else if (strlen(line) < whole)
+            complain(report, name, number, "a zero byte");
         else if (trim(&body), body[0] == '[') {
             if (!take_section(body, section, sizeof section)) {
                 complain(report, name, number, "%s: not a section; right would be [bot] or [trainer cnn]", body);
@@ -150,7 +157,8 @@ void config_set(struct config *config, const char *word, struct config_report *r
         if (*at == '.') dot = at;
     char section[256], why[512];
     if (!dot || (size_t)(dot - word) >= sizeof section) {
-        complain(report, "--set", 0, "\"%.60s\": right would be \"bot.max_running=2\" or \"trainer cnn.param.lr=0.01\"", word);
+        complain(report, "--set", 0, "\"%.60s\": right would be \"bot.max_running=2\" or \"trainer cnn.param.lr=0.01\"",
+                 word);
         return;
     }
     snprintf(section, sizeof section, "%.*s", (int)(dot - word), word);
@@ -189,9 +197,12 @@ struct config *config_load(const char *path, char *const *sets, size_t sets_coun
     if (path) {
         size_t size = 0;
         char *text = read_file(path, &size);
-        if (!text) complain(report, path, 0, "%s", strerror(errno));
-        else if (size == 1 << 20) complain(report, path, 0, "longer than 1 MiB");
-        else config_read(config, path, text, size, report);
+        if (!text)
+            complain(report, path, 0, "%s", strerror(errno));
+        else if (size == 1 << 20)
+            complain(report, path, 0, "longer than 1 MiB");
+        else
+            config_read(config, path, text, size, report);
         free(text);
     }
     forget_seen(config);

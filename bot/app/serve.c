@@ -173,8 +173,10 @@ static void close_parts(struct serve *serve) {
     serve->phase = CLOSING_PARTS;
     serve->to_close = 3;
     trainer_link_close(serve->link, part_closed, serve);
-    if (serve->launcher) launcher_close(serve->launcher, part_closed, serve);
-    else part_closed(serve);
+    if (serve->launcher)
+        launcher_close(serve->launcher, part_closed, serve);
+    else
+        part_closed(serve);
     plotter_close(serve->plotter, part_closed, serve);
     serve->link = NULL;
     serve->launcher = NULL;
@@ -184,8 +186,10 @@ static void close_parts(struct serve *serve) {
 static void part_closed(void *user) {
     struct serve *serve = user;
     if (--serve->to_close > 0) return;
-    if (serve->phase == CLOSING_CHANNELS) close_parts(serve);
-    else close_own(serve);
+    if (serve->phase == CLOSING_CHANNELS)
+        close_parts(serve);
+    else
+        close_own(serve);
 }
 
 static void begin_stop(struct serve *serve) {
@@ -242,7 +246,11 @@ static int open_state(struct serve *serve) {
     free(path);
     if (serve->lock_fd < 0) return fail(dir, strerror(errno));
     if (flock(serve->lock_fd, LOCK_EX | LOCK_NB) < 0)
-        return fail(dir, errno == EWOULDBLOCK ? "another trainbot runs on this state_dir; stop it, or choose another with --set bot.state_dir=DIR" : strerror(errno));
+        return fail(
+            dir,
+            errno == EWOULDBLOCK
+                ? "another trainbot runs on this state_dir; stop it, or choose another with --set bot.state_dir=DIR"
+                : strerror(errno));
     return 0;
 }
 
@@ -260,11 +268,20 @@ static int make_ports(struct serve *serve) {
     const struct settings *settings = &serve->config->settings;
     struct rlimit nofile = raise_nofile();
     if (store_open(settings->state_dir, &serve->store, why, sizeof why) < 0) return fail("", why);
-    struct bot_ports ports = {.clock = &serve->clock, .store = serve->store, .settings = settings, .log = log_line,
-                              .live_rows = live_rows, .live_run = live_run, .quit = quit, .user = serve};
-    char *keeper = text_print("%s/trainbot-keeper", app_bin_dir()), *plot = text_print("%s/trainbot-plot", app_bin_dir());
+    struct bot_ports ports = {.clock = &serve->clock,
+                              .store = serve->store,
+                              .settings = settings,
+                              .log = log_line,
+                              .live_rows = live_rows,
+                              .live_run = live_run,
+                              .quit = quit,
+                              .user = serve};
+    char *keeper = text_print("%s/trainbot-keeper", app_bin_dir()),
+         *plot = text_print("%s/trainbot-plot", app_bin_dir());
     if (!keeper || !plot) return fail("", "out of memory");
-    struct launcher_events events = {.started = runs_process_started, .ended = runs_process_ended, .lost = runs_process_lost};
+    struct launcher_events events = {.started = runs_process_started,
+                                     .ended = runs_process_ended,
+                                     .lost = runs_process_lost};
     int status = bot_create(&ports, &serve->bot);
     events.user = serve->bot;
     if (status == TB_OK) status = launcher_create(&serve->loop, keeper, &events, &serve->launcher);
@@ -287,10 +304,14 @@ static int make_channels(struct serve *serve) {
         if (status == TB_OK) bot_add_channel(serve->bot, console);
     }
     if (status == TB_OK && config->web.enabled) {
-        struct http_options options = {.loop = &serve->loop, .listen = config->web.listen, .token_file = config->web.token_file,
-                                       .tls_cert = config->web.tls_cert, .tls_key = config->web.tls_key,
+        struct http_options options = {.loop = &serve->loop,
+                                       .listen = config->web.listen,
+                                       .token_file = config->web.token_file,
+                                       .tls_cert = config->web.tls_cert,
+                                       .tls_key = config->web.tls_key,
                                        .trainer_token_file = config->web.trainer_token_file,
-                                       .state_dir = config->settings.state_dir, .hosts = config->web.hosts};
+                                       .state_dir = config->settings.state_dir,
+                                       .hosts = config->web.hosts};
         status = web_create(&options, &serve->web);
         if (status == TB_OK) bot_add_channel(serve->bot, serve->web);
     }
@@ -307,7 +328,8 @@ static void greet(struct serve *serve) {
     if (serve->options->lan) {
         if (qr_print(stdout, lan ? lan : link) < 0) printf("(no QR code: out of memory)\n");
         if (!serve->config->web.tls_cert[0])
-            printf("Plain HTTP: what you write and read can be seen in this network. Set [channel web] tls_cert and tls_key to encrypt it.\n");
+            printf("Plain HTTP: what you write and read can be seen in this network. Set [channel web] tls_cert and "
+                   "tls_key to encrypt it.\n");
     }
     fflush(stdout);
     free(lan);
@@ -390,8 +412,8 @@ int serve_main(const struct app_options *options) {
     }
     serve.phase = RUNNING;
     greet(&serve);
-    bot_log(serve.bot, 2, "trainbot " TRAINBOT_VERSION " ready in %lld ms, state in %s", (long long)(mono_ms(NULL) - serve.started_ms),
-            serve.config->settings.state_dir);
+    bot_log(serve.bot, 2, "trainbot " TRAINBOT_VERSION " ready in %lld ms, state in %s",
+            (long long)(mono_ms(NULL) - serve.started_ms), serve.config->settings.state_dir);
     uv_run(&serve.loop, UV_RUN_DEFAULT);
     return leave(&serve);
 }

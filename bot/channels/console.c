@@ -1,6 +1,6 @@
 /*
- * The console channel and its control socket: see console.h. Always holds: a client of another uid than the daemon's (or
- * root) is turned away; a request whose client leaves is detached, never dropped.
+ * The console channel and its control socket: see console.h. Always holds: a client of another uid than the daemon's
+ * (or root) is turned away; a request whose client leaves is detached, never dropped.
  */
 #include "console.h"
 #include "commands.h"
@@ -14,11 +14,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define HISTORY_MAX 20              /* messages shown to a client that attaches */
-#define UNSENT_MAX (4u << 20)       /* bytes that may wait for one client */
+#define HISTORY_MAX 20        /* messages shown to a client that attaches */
+#define UNSENT_MAX (4u << 20) /* bytes that may wait for one client */
 #define SEEN_KEY "console/seen/"
-#define ENDING_LOOK_MS 20           /* a client that has said all: how often we look whether it is answered … */
-#define ENDING_LOOKS 600            /* … and how often at most */
+#define ENDING_LOOK_MS 20 /* a client that has said all: how often we look whether it is answered … */
+#define ENDING_LOOKS 600  /* … and how often at most */
 
 struct client {
     union {
@@ -32,9 +32,9 @@ struct client {
     char *bytes;
     size_t size, room;
     bool terminal, attached, closing;
-    bool ending;        /* it has said all; it goes when it is answered */
-    unsigned waits;     /* looks since then */
-    uint64_t request;   /* open send */
+    bool ending;      /* it has said all; it goes when it is answered */
+    unsigned waits;   /* looks since then */
+    uint64_t request; /* open send */
     struct client *next, **at;
 };
 
@@ -42,10 +42,10 @@ struct console {
     struct channel channel;
     uv_loop_t *loop;
     uv_pipe_t listener;
-    uv_timer_t ending;  /* runs while a client is ending */
+    uv_timer_t ending; /* runs while a client is ending */
     char *state_dir, *path;
     bool terminal, closing;
-    int handles;        /* of our own, open */
+    int handles; /* of our own, open */
     struct client *clients;
     void (*closed)(void *user);
     void *closed_user;
@@ -92,7 +92,8 @@ static void client_send(struct client *client, const struct control_line *line) 
     }
     if (!line->text && !line->image) return;
     char *text = NULL;
-    if (asprintf(&text, "%s%s%s\n", line->text ? line->text : "", line->text && line->image ? "\n" : "", line->image ? line->image : "") < 0)
+    if (asprintf(&text, "%s%s%s\n", line->text ? line->text : "", line->text && line->image ? "\n" : "",
+                 line->image ? line->image : "") < 0)
         text = NULL;
     client_write(client, text);
 }
@@ -124,7 +125,9 @@ static char *image_path(struct console *console, int64_t image) {
 
 static void on_reply(void *user, const struct reply *reply) {
     struct client *client = user;
-    struct control_line line = {.kind = CONTROL_LINE_REPLY, .text = (char *)(uintptr_t)reply->text, .image = image_path(client->console, reply->image)};
+    struct control_line line = {.kind = CONTROL_LINE_REPLY,
+                                .text = (char *)(uintptr_t)reply->text,
+                                .image = image_path(client->console, reply->image)};
     client_send(client, &line);
     free(line.image);
 }
@@ -142,8 +145,13 @@ static void take_send(struct client *client, const struct control_line *line) {
         client_error(client, "one command at a time: the one before is not done");
         return;
     }
-    struct asker asker = {.channel = "console", .chat = client->uid, .sender = client->uid,
-                          .role = access_role(console->channel.bot, "console", client->uid), .reply = on_reply, .done = on_done, .user = client};
+    struct asker asker = {.channel = "console",
+                          .chat = client->uid,
+                          .sender = client->uid,
+                          .role = access_role(console->channel.bot, "console", client->uid),
+                          .reply = on_reply,
+                          .done = on_done,
+                          .user = client};
     uint64_t request = request_begin(console->channel.bot, &asker, line->text, line->text_size);
     if (!client->closing) client->request = request;
     if (request && client->closing) request_detach(console->channel.bot, request);
@@ -159,8 +167,12 @@ static const char *class_name(enum message_class class) {
 static bool send_message(void *user, const struct message_record *message) {
     struct client *client = user;
     if (message->class == MESSAGE_INBOUND) return true;
-    struct control_line line = {.kind = CONTROL_LINE_MESSAGE, .id = message->id, .rev = message->rev, .text = (char *)(uintptr_t)message->text,
-                                .class = (char *)(uintptr_t)class_name(message->class), .image = image_path(client->console, message->image)};
+    struct control_line line = {.kind = CONTROL_LINE_MESSAGE,
+                                .id = message->id,
+                                .rev = message->rev,
+                                .text = (char *)(uintptr_t)message->text,
+                                .class = (char *)(uintptr_t)class_name(message->class),
+                                .image = image_path(client->console, message->image)};
     client_send(client, &line);
     free(line.image);
     return true;
@@ -190,8 +202,10 @@ static void take_say(struct client *client, const char *text, size_t size) {
     char id[40];
     if (getrandom(random, sizeof random, 0) != sizeof random) return;
     snprintf(id, sizeof id, "%016llx%016llx", (unsigned long long)random[0], (unsigned long long)random[1]);
-    struct inbound inbound = {.channel = "console", .chat = client->uid, .sender = client->uid, .service_id = id, .text = text, .size = size};
-    if (bot_inbound(client->console->channel.bot, &inbound) < 0) client_error(client, "that could not be stored; say it again");
+    struct inbound inbound = {
+        .channel = "console", .chat = client->uid, .sender = client->uid, .service_id = id, .text = text, .size = size};
+    if (bot_inbound(client->console->channel.bot, &inbound) < 0)
+        client_error(client, "that could not be stored; say it again");
 }
 
 static void take_line(struct client *client, const char *text, size_t size) {
@@ -205,10 +219,14 @@ static void take_line(struct client *client, const char *text, size_t size) {
         client_error(client, why);
         return;
     }
-    if (line.kind == CONTROL_LINE_SEND) take_send(client, &line);
-    else if (line.kind == CONTROL_LINE_ATTACH) attach(client, line.after);
-    else if (line.kind == CONTROL_LINE_SAY) take_say(client, line.text, line.text_size);
-    else client_error(client, "type: one of send, attach, say");
+    if (line.kind == CONTROL_LINE_SEND)
+        take_send(client, &line);
+    else if (line.kind == CONTROL_LINE_ATTACH)
+        attach(client, line.after);
+    else if (line.kind == CONTROL_LINE_SAY)
+        take_say(client, line.text, line.text_size);
+    else
+        client_error(client, "type: one of send, attach, say");
     control_line_clear(&line);
 }
 
@@ -237,7 +255,8 @@ static void on_ending(uv_timer_t *timer) {
     for (struct client *client = console->clients, *next; client; client = next) {
         next = client->next;
         if (!client->ending || client->closing || client->waits > ENDING_LOOKS) continue;
-        bool busy = client->request || (client->attached && commands_busy(console->channel.bot, "console", client->uid));
+        bool busy =
+            client->request || (client->attached && commands_busy(console->channel.bot, "console", client->uid));
         if (++client->waits < 2 || (busy && client->waits < ENDING_LOOKS)) {
             more = true;
             continue;
@@ -274,9 +293,12 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf) {
     struct client *client = stream->data;
     (void)buf;
     if (count < 0) {
-        if (client->terminal) uv_read_stop(stream); /* the terminal is gone; the daemon stays */
-        else if (count == UV_EOF) client_end(client);
-        else client_close(client);
+        if (client->terminal)
+            uv_read_stop(stream); /* the terminal is gone; the daemon stays */
+        else if (count == UV_EOF)
+            client_end(client);
+        else
+            client_close(client);
         return;
     }
     client->size += (size_t)count;
@@ -345,7 +367,8 @@ static bool peer_uid(uv_pipe_t *pipe, uid_t *ret_uid) {
     struct ucred peer;
     socklen_t size = sizeof peer;
     uv_os_fd_t fd;
-    if (uv_fileno((uv_handle_t *)pipe, &fd) < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) return false;
+    if (uv_fileno((uv_handle_t *)pipe, &fd) < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        return false;
     *ret_uid = peer.uid;
     return peer.uid == geteuid() || peer.uid == 0;
 }
@@ -399,9 +422,9 @@ static void handle_closed(uv_handle_t *handle) {
 
 static int console_start(struct channel *channel, char *why, size_t why_size) {
     struct console *console = (struct console *)channel;
-    if (strlen(console->path) >= sizeof ((struct sockaddr_un *)0)->sun_path) {
+    if (strlen(console->path) >= sizeof((struct sockaddr_un *)0)->sun_path) {
         snprintf(why, why_size, "%s: a socket's path has at most %zu bytes; choose a shorter state_dir", console->path,
-                 sizeof ((struct sockaddr_un *)0)->sun_path - 1);
+                 sizeof((struct sockaddr_un *)0)->sun_path - 1);
         return TB_ERANGE;
     }
     if (uv_pipe_init(console->loop, &console->listener, 0) < 0) return TB_ENOMEM;
@@ -423,7 +446,10 @@ static int console_start(struct channel *channel, char *why, size_t why_size) {
 
 static void console_send(struct channel *channel, const struct outgoing *message) {
     struct console *console = (struct console *)channel;
-    struct control_line line = {.kind = CONTROL_LINE_MESSAGE, .id = message->message, .rev = message->rev, .text = (char *)(uintptr_t)message->text,
+    struct control_line line = {.kind = CONTROL_LINE_MESSAGE,
+                                .id = message->message,
+                                .rev = message->rev,
+                                .text = (char *)(uintptr_t)message->text,
                                 .image = (char *)(uintptr_t)message->image_path,
                                 .class = (char *)(uintptr_t)class_name((enum message_class)message->message_class)};
     bool seen = false;
@@ -441,8 +467,10 @@ static void console_logout(struct channel *channel, const char *chat) {
     struct console *console = (struct console *)channel;
     for (struct client *client = console->clients; client; client = client->next) {
         if (strcmp(client->uid, chat) != 0 || client->closing) continue;
-        if (client->terminal && channel->bot->ports.quit) channel->bot->ports.quit(channel->bot->ports.user);
-        else if (client->attached) client_end(client); /* after the answer */
+        if (client->terminal && channel->bot->ports.quit)
+            channel->bot->ports.quit(channel->bot->ports.user);
+        else if (client->attached)
+            client_end(client); /* after the answer */
     }
 }
 
@@ -463,15 +491,20 @@ static void console_stop(struct channel *channel, void (*closed)(void *user), vo
         next = client->next;
         client_close(client);
     }
-    if (console->handles == 0) finish_stop(console);
+    if (console->handles == 0)
+        finish_stop(console);
     else {
         uv_close((uv_handle_t *)&console->listener, handle_closed);
         uv_close((uv_handle_t *)&console->ending, handle_closed);
     }
 }
 
-static const struct channel_ops console_ops = {.name = "console", .start = console_start, .send = console_send,
-                                               .logout = console_logout, .describe = console_describe, .stop = console_stop};
+static const struct channel_ops console_ops = {.name = "console",
+                                               .start = console_start,
+                                               .send = console_send,
+                                               .logout = console_logout,
+                                               .describe = console_describe,
+                                               .stop = console_stop};
 
 int console_create(uv_loop_t *loop, const char *state_dir, bool terminal, struct channel **ret_channel) {
     struct console *console = calloc(1, sizeof *console);

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const kind_names[CONTROL_LINE_KINDS] = {"send", "attach", "say", "hello", "reply", "done", "message", "error"};
+static const char *const kind_names[CONTROL_LINE_KINDS] = {"send",  "attach", "say",     "hello",
+                                                           "reply", "done",   "message", "error"};
 
 static bool take_text(const cJSON *object, const char *name, char **ret_text) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
@@ -38,9 +39,11 @@ int control_line_decode(const char *line, size_t size, struct control_line *ret,
     for (int i = 0; cJSON_IsString(type) && i < CONTROL_LINE_KINDS; i++)
         if (strcmp(type->valuestring, kind_names[i]) == 0) found.kind = (enum control_line_kind)i;
     if (found.kind == CONTROL_LINE_KINDS) return fail(object, &found, why, why_size, "type: one of send, attach, say");
-    if (!take_text(object, "text", &found.text) || !take_text(object, "image", &found.image) || !take_text(object, "class", &found.class))
+    if (!take_text(object, "text", &found.text) || !take_text(object, "image", &found.image) ||
+        !take_text(object, "class", &found.class))
         return fail(object, &found, why, why_size, "text, image and class are strings");
-    if (!take_integer(object, "after", &found.after) || !take_integer(object, "id", &found.id) || !take_integer(object, "rev", &found.rev))
+    if (!take_integer(object, "after", &found.after) || !take_integer(object, "id", &found.id) ||
+        !take_integer(object, "rev", &found.rev))
         return fail(object, &found, why, why_size, "after, id and rev are whole numbers from 0 to 2^53");
     if ((found.kind == CONTROL_LINE_SEND || found.kind == CONTROL_LINE_SAY) && !found.text)
         return fail(object, &found, why, why_size, "text is missing");

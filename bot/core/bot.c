@@ -118,8 +118,10 @@ void bot_turn_end(struct bot *bot) {
             store_failed(bot, status);
             return;
         }
-        if (probing) store_works(bot);
-        else outbox_pump(bot);
+        if (probing)
+            store_works(bot);
+        else
+            outbox_pump(bot);
         probing = false;
         if (bot->turn_status == TB_OK && !store_is_dirty(bot->ports.store)) return;
     }

@@ -1,8 +1,8 @@
 /*
- * Pictures that a trainer sends in chunks. They grow in STATE_DIR/runs/N/images/ID-SEQ.png (or jpg, svg), which survives
- * a restart of the bot, and get a row when length and SHA-256 hold; nothing is renamed, so that a chunk can come again. A
- * picture that belongs to a command's answer goes with that answer; any other is told by itself. One that cannot be kept
- * is let go: it never holds up the rows behind it.
+ * Pictures that a trainer sends in chunks. They grow in STATE_DIR/runs/N/images/ID-SEQ.png (or jpg, svg), which
+ * survives a restart of the bot, and get a row when length and SHA-256 hold; nothing is renamed, so that a chunk can
+ * come again. A picture that belongs to a command's answer goes with that answer; any other is told by itself. One that
+ * cannot be kept is let go: it never holds up the rows behind it.
  */
 #include "outbox.h"
 #include "runs_state.h"
@@ -138,8 +138,8 @@ static int complete(struct bot *bot, struct run *run, const char *id, const cJSO
     if (status == TB_OK) status = store_set(bot->ports.store, key, number);
     if (status < 0) return status;
     if (controls_has(run, CONTROL_CALL)) return TB_OK; /* the command's answer will bring it */
-    struct fact fact = {.kind = FACT_IMAGE, .run = run, .step = run->step, .text = record.title, .image = image,
-                        .cpu_percent = -1};
+    struct fact fact = {
+        .kind = FACT_IMAGE, .run = run, .step = run->step, .text = record.title, .image = image, .cpu_percent = -1};
     runs_fact(bot, &fact);
     return TB_OK;
 }
@@ -170,8 +170,10 @@ int images_chunk(struct bot *bot, struct run *run, const struct wire_frame *fram
     cJSON *head = cJSON_Parse(json);
     free(json);
     status = put_chunk(bot, run, frame, head, path, sizeof path);
-    if (status < 0) status = forget(bot, run, id, path, tb_error_text(status));
-    else if (status > 0) status = complete(bot, run, id, head, path);
+    if (status < 0)
+        status = forget(bot, run, id, path, tb_error_text(status));
+    else if (status > 0)
+        status = complete(bot, run, id, head, path);
     cJSON_Delete(head);
     return status;
 }

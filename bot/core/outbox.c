@@ -25,8 +25,8 @@ int outbox_create(struct bot *bot) {
 
 static void entry_free(struct entry *entry) {
     if (!entry) return;
-    char *texts[] = {entry->text,       entry->key,        entry->buttons,   entry->service_id,  entry->image_path,
-                     entry->image_mime, entry->next_text,  entry->path,      entry->next_buttons};
+    char *texts[] = {entry->text,       entry->key,       entry->buttons, entry->service_id,  entry->image_path,
+                     entry->image_mime, entry->next_text, entry->path,    entry->next_buttons};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         free(texts[i]);
     free(entry);
@@ -114,8 +114,10 @@ bool entry_renew(struct entry *entry) {
 }
 
 static void line_append(struct line *line, struct entry *entry) {
-    if (line->last) line->last->next = entry;
-    else line->first = entry;
+    if (line->last)
+        line->last->next = entry;
+    else
+        line->first = entry;
     line->last = entry;
     line->count++;
     if (entry->row.id > line->read_id) line->read_id = entry->row.id;

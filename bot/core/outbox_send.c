@@ -1,7 +1,7 @@
 /*
  * What leaves, and when. Always holds: an entry is handed to its channel only after its row is durable (or, while the
- * store fails, once from memory); one entry of a conversation is under way at a time; what a channel was lent stays as it
- * is until outbox_done.
+ * store fails, once from memory); one entry of a conversation is under way at a time; what a channel was lent stays as
+ * it is until outbox_done.
  */
 #include "outbox.h"
 #include "outbox_state.h"
@@ -36,7 +36,8 @@ static int64_t line_wait_ms(const struct line *line, int64_t now) {
     return wait_ms;
 }
 
-/* When the line's first sendable entry is due (mono), or INT64_MAX. Progress waits its interval and lets others pass. */
+/* When the line's first sendable entry is due (mono), or INT64_MAX. Progress waits its interval and lets others pass.
+ */
 static int64_t line_due(const struct line *line, int64_t now, struct entry **ret_entry) {
     int64_t best_ms = INT64_MAX;
     if (line->current) return INT64_MAX;
@@ -182,8 +183,10 @@ void outbox_unnoted(struct bot *bot, int64_t id, int64_t sent_ms) {
 void outbox_store_works(struct bot *bot) {
     struct outbox *outbox = bot->outbox;
     for (size_t i = 0; i < outbox->unnoted_count; i++) {
-        struct message_record row = {
-            .id = outbox->unnoted[i].id, .state = MESSAGE_SENT, .service_id = "", .sent_ms = outbox->unnoted[i].sent_ms};
+        struct message_record row = {.id = outbox->unnoted[i].id,
+                                     .state = MESSAGE_SENT,
+                                     .service_id = "",
+                                     .sent_ms = outbox->unnoted[i].sent_ms};
         int status = store_message_state(bot->ports.store, &row, false);
         if (status < 0 && status != TB_ENOTFOUND)
             bot_log(bot, 1, "message %lld left, but that could not be noted", (long long)row.id);
@@ -213,7 +216,8 @@ static void note_state(struct bot *bot, struct line *line, struct entry *entry, 
     }
     struct outbox *outbox = bot->outbox;
     int status = store_message_state(bot->ports.store, entry_row(line, entry), bump);
-    if (status < 0) outbox_unnoted(bot, entry->row.id, entry->row.sent_ms);
+    if (status < 0)
+        outbox_unnoted(bot, entry->row.id, entry->row.sent_ms);
     else if (outbox->noting_count < OUTBOX_UNNOTED)
         outbox->noting[outbox->noting_count++] = (struct noted){entry->row.id, entry->row.sent_ms};
 }
@@ -246,7 +250,8 @@ static void entry_retry(struct bot *bot, struct line *line, struct entry *entry,
     line->retried++;
     entry->row.state = MESSAGE_QUEUED;
     entry->row.next_try_ms = clock_wall_ms(bot->ports.clock) + wait_ms;
-    if (entry->from_memory) entry->row.attempts++;
+    if (entry->from_memory)
+        entry->row.attempts++;
     else if (store_message_state(bot->ports.store, entry_row(line, entry), false) < 0)
         bot_log(bot, 1, "the next try of message %lld could not be noted", (long long)entry->row.id);
 }
@@ -257,10 +262,12 @@ void outbox_done(struct bot *bot, int64_t message, const struct sent *sent) {
         if (!entry || entry->row.id != message) continue;
         line->current = NULL;
         entry->under_way = false;
-        if (sent->status == SENT_REFUSED) entry_refused(bot, line, entry, sent);
+        if (sent->status == SENT_REFUSED)
+            entry_refused(bot, line, entry, sent);
         else if (sent->status == SENT_OK || (sent->status == SENT_UNCERTAIN && entry->row.class == MESSAGE_PROGRESS))
             entry_sent(bot, line, entry, sent);
-        else entry_retry(bot, line, entry, sent->retry_ms);
+        else
+            entry_retry(bot, line, entry, sent->retry_ms);
         if (bot->ports.wake) bot->ports.wake(bot->ports.user);
         return;
     }

@@ -6,19 +6,19 @@
 
 #include "outbox.h"
 
-#define OUTBOX_MEMORY 256      /* messages of one conversation kept in memory; further ones wait in the store alone */
-#define OUTBOX_REFILL 64       /* with fewer than this, the next ones are read */
-#define OUTBOX_UNSTORED 4096   /* while the store fails: more than these are let go, and the log says so */
+#define OUTBOX_MEMORY 256    /* messages of one conversation kept in memory; further ones wait in the store alone */
+#define OUTBOX_REFILL 64     /* with fewer than this, the next ones are read */
+#define OUTBOX_UNSTORED 4096 /* while the store fails: more than these are let go, and the log says so */
 #define OUTBOX_UNNOTED 1024
 
 struct entry {
     struct message_record row; /* strings are owned by the fields below */
     char *text, *key, *buttons, *service_id, *image_path, *image_mime;
     char *next_text, *next_buttons; /* came while it was under way; NULL none */
-    char *path;                /* lent to the channel */
+    char *path;                     /* lent to the channel */
     char send_key[32];
-    bool durable;              /* its row is committed */
-    bool from_memory;          /* its row was rolled back, or cannot be marked: goes once */
+    bool durable;     /* its row is committed */
+    bool from_memory; /* its row was rolled back, or cannot be marked: goes once */
     bool under_way;
     int64_t due_mono_ms;
     struct entry *next;
@@ -30,9 +30,9 @@ struct line {
     char *chat;
     struct entry *first, *last, *current; /* current: under way */
     size_t count;
-    bool more;                 /* further rows wait in the store … */
-    int64_t read_id;           /* … above this id */
-    double tokens;             /* at tokens_ms */
+    bool more;       /* further rows wait in the store … */
+    int64_t read_id; /* … above this id */
+    double tokens;   /* at tokens_ms */
     int64_t tokens_ms, last_send_ms, last_progress_ms;
     int64_t sent, failed, retried; /* in this bot's life */
     struct line *next;
@@ -41,10 +41,10 @@ struct line {
 struct outbox {
     struct line *lines;
     uint64_t random;
-    int64_t memory_ids;        /* counts down from -1: ids of entries without a row */
+    int64_t memory_ids; /* counts down from -1: ids of entries without a row */
     struct noted {
         int64_t id, sent_ms;
-    } unnoted[OUTBOX_UNNOTED]; /* have left, and their rows do not say so yet */
+    } unnoted[OUTBOX_UNNOTED];           /* have left, and their rows do not say so yet */
     struct noted noting[OUTBOX_UNNOTED]; /* their rows say so when this turn is committed */
     size_t unnoted_count, noting_count;
 };

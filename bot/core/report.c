@@ -31,7 +31,8 @@ enum message_class fact_class(enum fact_kind kind) {
 
 static bool is_of(const struct session *session, const char *by) {
     size_t length = strlen(session->channel);
-    return strncmp(by, session->channel, length) == 0 && by[length] == ':' && strcmp(by + length + 1, session->chat) == 0;
+    return strncmp(by, session->channel, length) == 0 && by[length] == ':' &&
+           strcmp(by + length + 1, session->chat) == 0;
 }
 
 /* Whether this conversation's own command made the fact, and its reply says it. */
@@ -47,7 +48,8 @@ static bool wants(struct bot *bot, const struct fact *fact, const struct session
     if (!bot_channel(bot, session->channel)) return false;
     if (fact->run && told_by_reply(fact, session)) return false;
     enum message_class class = fact_class(fact->kind);
-    bool quiet = class == MESSAGE_PROGRESS || fact->kind == FACT_NOTE || fact->kind == FACT_RESUMED || class == MESSAGE_IMAGE;
+    bool quiet =
+        class == MESSAGE_PROGRESS || fact->kind == FACT_NOTE || fact->kind == FACT_RESUMED || class == MESSAGE_IMAGE;
     return !quiet || !session_muted(bot, session, clock_wall_ms(bot->ports.clock));
 }
 
@@ -60,10 +62,16 @@ void report_fact(struct bot *bot, const struct fact *fact) {
         if (render_fact(fact, lang, bot->ports.settings->progress_style, text, sizeof text) == 0) continue;
         buttons[0] = 0;
         if (fact->run) render_buttons(fact->run, lang, buttons, sizeof buttons);
-        struct outbox_message message = {.channel = session->channel, .chat = session->chat,
-                                         .class = fact_class(fact->kind), .text = text, .image = fact->image,
-                                         .run = fact->run ? fact->run->id : 0, .key = key, .buttons = buttons};
+        struct outbox_message message = {.channel = session->channel,
+                                         .chat = session->chat,
+                                         .class = fact_class(fact->kind),
+                                         .text = text,
+                                         .image = fact->image,
+                                         .run = fact->run ? fact->run->id : 0,
+                                         .key = key,
+                                         .buttons = buttons};
         int status = outbox_add(bot, &message, NULL);
-        if (status < 0) bot_log(bot, 0, "a message for %s could not be queued: %s", session->channel, tb_error_text(status));
+        if (status < 0)
+            bot_log(bot, 0, "a message for %s could not be queued: %s", session->channel, tb_error_text(status));
     }
 }

@@ -48,8 +48,13 @@ void rules_nan(struct run *run, bool paused, rules_cb *cb, void *user) {
     if (run->nan_seen_ms == 0) return;
     run->nan_seen_ms = 0;
     struct rules_act act = {.kind = RULES_TELL,
-                            .fact = {.kind = FACT_NAN, .run = run, .step = run->nan_step, .text = run->nan_metric,
-                                     .number = run->last_finite_loss, .paused = paused, .cpu_percent = -1}};
+                            .fact = {.kind = FACT_NAN,
+                                     .run = run,
+                                     .step = run->nan_step,
+                                     .text = run->nan_metric,
+                                     .number = run->last_finite_loss,
+                                     .paused = paused,
+                                     .cpu_percent = -1}};
     cb(user, run, &act);
 }
 
@@ -76,7 +81,8 @@ static void escalate(struct run *run, int64_t mono_ms, int64_t stop_timeout_ms, 
 }
 
 static bool can_stall(const struct run *run) {
-    return run->conn && run->state == RUN_RUNNING && run->last_step_ms > 0 && run->step > 0 && !run->stalled && !run->end && !run->bye[0];
+    return run->conn && run->state == RUN_RUNNING && run->last_step_ms > 0 && run->step > 0 && !run->stalled &&
+           !run->end && !run->bye[0];
 }
 
 static void tick_stall(struct run *run, int64_t mono_ms, rules_cb *cb, void *user) {
@@ -85,7 +91,10 @@ static void tick_stall(struct run *run, int64_t mono_ms, rules_cb *cb, void *use
     if (mono_ms < run->stall_check_ms) return;
     run->stalled = true;
     struct rules_act act = {.kind = RULES_TELL,
-                            .fact = {.kind = FACT_STALLED, .run = run, .step = run->step, .cpu_percent = -1,
+                            .fact = {.kind = FACT_STALLED,
+                                     .run = run,
+                                     .step = run->step,
+                                     .cpu_percent = -1,
                                      .number = (double)(mono_ms - run->last_step_ms),
                                      .number2 = (double)run_median_step_ms(run)}};
     cb(user, run, &act);
@@ -97,7 +106,8 @@ void rules_tick(struct run *run, int64_t mono_ms, int64_t stop_timeout_ms, rules
     if (run->stop_asked_ms && run->launched && !run->end) escalate(run, mono_ms, stop_timeout_ms, cb, user);
     if (can_stall(run) && mono_ms >= stall_from_ms(run)) tick_stall(run, mono_ms, cb, user);
     if (!run->launched && run->link_lost_ms && mono_ms >= run->link_lost_ms + RULES_LOST_AFTER_MS) {
-        struct rules_act act = {.kind = RULES_LOST, .fact = {.kind = FACT_LOST, .run = run, .step = run->step, .cpu_percent = -1}};
+        struct rules_act act = {.kind = RULES_LOST,
+                                .fact = {.kind = FACT_LOST, .run = run, .step = run->step, .cpu_percent = -1}};
         cb(user, run, &act);
     }
 }

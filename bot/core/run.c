@@ -28,8 +28,8 @@ bool run_state_live(enum run_state state) {
 struct run *run_create(void) {
     struct run *run = calloc(1, sizeof *run);
     if (!run) return NULL;
-    char **texts[] = {&run->name, &run->trainer, &run->host,       &run->started_by, &run->checkpoint,
-                      &run->hello, &run->bye,    &run->nan_metric, &run->stop_by};
+    char **texts[] = {&run->name,  &run->trainer, &run->host,       &run->started_by, &run->checkpoint,
+                      &run->hello, &run->bye,     &run->nan_metric, &run->stop_by};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (text_set(texts[i], "") < 0) {
             run_free(run);
@@ -186,7 +186,8 @@ static struct run_metric *metric_add(struct run *run, const char *name) {
     if (!metrics) return NULL;
     run->metrics = metrics;
     struct run_metric *metric = &metrics[run->metrics_count];
-    *metric = (struct run_metric){.name = strdup(name), .value = NAN, .best = NAN, .worst = NAN, .shown = NAN, .before = NAN};
+    *metric =
+        (struct run_metric){.name = strdup(name), .value = NAN, .best = NAN, .worst = NAN, .shown = NAN, .before = NAN};
     if (!metric->name) return NULL;
     run->metrics_count++;
     return metric;

@@ -17,8 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PROBE_BYTES 262144        /* a failing store is tried with a value of this size … */
-#define PROBE_DISK_BYTES 1048576  /* … where the disk has this much room */
+#define PROBE_BYTES 262144       /* a failing store is tried with a value of this size … */
+#define PROBE_DISK_BYTES 1048576 /* … where the disk has this much room */
 
 int runs_create(struct bot *bot) {
     bot->runs = calloc(1, sizeof *bot->runs);
@@ -81,8 +81,10 @@ static void forget_ended(struct bot *bot) {
         next = run->next;
         if (run_state_live(run->state)) continue;
         bool held = run->conn || run->touched || run->controls || !spool_is_read(run);
-        if (!held && ended >= RUNS_KEPT_ENDED) runs_drop(bot, run);
-        else ended++;
+        if (!held && ended >= RUNS_KEPT_ENDED)
+            runs_drop(bot, run);
+        else
+            ended++;
     }
     bot->runs->ended = ended;
 }
@@ -220,6 +222,7 @@ void runs_rules_cb(void *user, struct run *run, const struct rules_act *act) {
 }
 
 static int64_t run_due(const struct bot *bot, const struct run *run) {
+    if (!spool_is_read(run)) return INT64_MAX; /* it is looked at again when that is done */
     int64_t due_ms = rules_next_ms(run, runs_stop_timeout_ms(bot, run));
     if (run->dirty_all && run->written_ms + RUNS_WRITE_MS < due_ms) due_ms = run->written_ms + RUNS_WRITE_MS;
     if (run->ack_due && run->acked_ms + RUNS_ACK_MS < due_ms) due_ms = run->acked_ms + RUNS_ACK_MS;
@@ -230,8 +233,10 @@ static void tick_one(struct bot *bot, struct run *run, int64_t now) {
     if (run->dirty_all && now >= run->written_ms + RUNS_WRITE_MS) runs_changed(bot, run);
     if (run->ack_due && now >= run->acked_ms + RUNS_ACK_MS) runs_touch(bot, run);
     if (!spool_is_read(run)) return; /* what its spool says comes first */
-    if (run->end && now >= run->end_due_ms) runs_settle(bot, run);
-    else rules_tick(run, now, runs_stop_timeout_ms(bot, run), runs_rules_cb, bot);
+    if (run->end && now >= run->end_due_ms)
+        runs_settle(bot, run);
+    else
+        rules_tick(run, now, runs_stop_timeout_ms(bot, run), runs_rules_cb, bot);
 }
 
 void runs_tick(struct bot *bot) {

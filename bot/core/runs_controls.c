@@ -1,6 +1,6 @@
 /*
- * What is asked of trainers and waits for an answer. A control is kept in the store until it is answered, so it survives
- * a reconnect, a restart of the bot, and a trainer that answers late; its id makes it happen once.
+ * What is asked of trainers and waits for an answer. A control is kept in the store until it is answered, so it
+ * survives a reconnect, a restart of the bot, and a trainer that answers late; its id makes it happen once.
  */
 #include "commands.h"
 #include "outbox.h"
@@ -85,7 +85,8 @@ static int load_changes(struct control *control, const cJSON *object) {
     if (!control->changes) return TB_ENOMEM;
     cJSON_ArrayForEach(item, changes) {
         struct run_param *change = &control->changes[control->changes_count++];
-        const cJSON *number = cJSON_GetObjectItemCaseSensitive(item, "number"), *type = cJSON_GetObjectItemCaseSensitive(item, "type");
+        const cJSON *number = cJSON_GetObjectItemCaseSensitive(item, "number"),
+                    *type = cJSON_GetObjectItemCaseSensitive(item, "type");
         change->number = cJSON_IsNumber(number) ? number->valuedouble : 0;
         change->type = cJSON_IsNumber(type) ? (enum wire_type)type->valueint : WIRE_FLOAT;
         if (text_set(&change->name, json_text(item, "name")) < 0) return TB_ENOMEM;
@@ -122,7 +123,8 @@ static bool load_control(void *user, const char *key, const char *value) {
     control->asked_mono_ms = runs_now(loading->bot);
     const char *id = strrchr(key, '/');
     snprintf(control->id, sizeof control->id, "%s", id ? id + 1 : "");
-    if (text_set(&control->by, json_text(object, "by")) < 0 || text_set(&control->name, json_text(object, "name")) < 0 ||
+    if (text_set(&control->by, json_text(object, "by")) < 0 ||
+        text_set(&control->name, json_text(object, "name")) < 0 ||
         text_set(&control->args, json_text(object, "args")) < 0 || load_changes(control, object) < 0) {
         control_free(control);
         loading->status = TB_ENOMEM;
@@ -148,7 +150,8 @@ static void send_set(struct run *run, const struct control *control, struct wire
     size_t count = control->changes_count < WIRE_PARAMS_MAX ? control->changes_count : WIRE_PARAMS_MAX;
     for (size_t i = 0; i < count; i++)
         params[i] = (struct wire_named){.name = control->changes[i].name,
-                                        .value = {.type = control->changes[i].type, .number = control->changes[i].number,
+                                        .value = {.type = control->changes[i].type,
+                                                  .number = control->changes[i].number,
                                                   .text = control->changes[i].text}};
     frame->kind = WIRE_SET;
     frame->u.set.id = control->id;
@@ -216,7 +219,8 @@ static void begin_stop(struct bot *bot, struct run *run, const struct control *c
     /* A program that never said hello knows no stop frame: the signal is the way to ask it. */
     if (!run->launched || run->instance[0]) return;
     run->term_sent_ms = runs_now(bot);
-    if (launcher_signal(bot->ports.launcher, run->id, SIGTERM) < 0) bot_log(bot, 1, "#%lld: SIGTERM not delivered", (long long)run->id);
+    if (launcher_signal(bot->ports.launcher, run->id, SIGTERM) < 0)
+        bot_log(bot, 1, "#%lld: SIGTERM not delivered", (long long)run->id);
 }
 
 int runs_ask(struct bot *bot, struct run *run, struct control *control) {
@@ -226,8 +230,8 @@ int runs_ask(struct bot *bot, struct run *run, struct control *control) {
     }
     control->run = run;
     control->asked_mono_ms = runs_now(bot);
-    snprintf(control->id, sizeof control->id, CONTROL_ID_PREFIX "%llx-%llx", (unsigned long long)clock_wall_ms(bot->ports.clock),
-             (unsigned long long)++bot->runs->next_control);
+    snprintf(control->id, sizeof control->id, CONTROL_ID_PREFIX "%llx-%llx",
+             (unsigned long long)clock_wall_ms(bot->ports.clock), (unsigned long long)++bot->runs->next_control);
     if (!control->by && text_set(&control->by, "") < 0) {
         control_free(control);
         return TB_ENOMEM;
@@ -297,7 +301,8 @@ static void value_json(const struct wire_value *value, char *text, size_t size) 
 }
 
 /* New values hold from this step; the history names who asked. */
-static void take_applied(struct bot *bot, struct run *run, const struct wire_frame *frame, const struct control *control) {
+static void take_applied(struct bot *bot, struct run *run, const struct wire_frame *frame,
+                         const struct control *control) {
     for (size_t i = 0; i < frame->u.applied.count; i++) {
         const struct wire_named *change = &frame->u.applied.new_values[i], *before = &frame->u.applied.old_values[i];
         struct run_param *param = run_param(run, change->name);
@@ -305,15 +310,21 @@ static void take_applied(struct bot *bot, struct run *run, const struct wire_fra
             param->number = change->value.number;
             if (!control) param->asked = change->value.number;
             if (change->value.text && text_set(&param->text, change->value.text) < 0) bot_log(bot, 1, "out of memory");
-            if (strcmp(change->name, "batch") == 0 || strcmp(change->name, "bs") == 0) run->batch = (int64_t)change->value.number;
+            if (strcmp(change->name, "batch") == 0 || strcmp(change->name, "bs") == 0)
+                run->batch = (int64_t)change->value.number;
         }
         char old_text[256], new_text[256];
         value_json(&before->value, old_text, sizeof old_text);
         value_json(&change->value, new_text, sizeof new_text);
-        struct param_change_record record = {.run = run->id, .t_ms = clock_wall_ms(bot->ports.clock), .step = frame->u.applied.step,
-                                             .name = change->name, .old_value = old_text, .new_value = new_text,
+        struct param_change_record record = {.run = run->id,
+                                             .t_ms = clock_wall_ms(bot->ports.clock),
+                                             .step = frame->u.applied.step,
+                                             .name = change->name,
+                                             .old_value = old_text,
+                                             .new_value = new_text,
                                              .by = control ? control->by : "trainer"};
-        if (store_param_change_add(bot->ports.store, &record) < 0) bot_log(bot, 1, "a change of %s was not recorded", change->name);
+        if (store_param_change_add(bot->ports.store, &record) < 0)
+            bot_log(bot, 1, "a change of %s was not recorded", change->name);
         runs_event(bot, run, frame->u.applied.step, "param", "%s %s -> %s", change->name, old_text, new_text);
     }
 }
@@ -323,8 +334,11 @@ static void answer_applied(struct bot *bot, struct run *run, const struct wire_f
     if (!is_repeated(control, frame->u.applied.id) || bot->runs->retaken) take_applied(bot, run, frame, control);
     if (!control) return;
     if (control->kind == CONTROL_SET) {
-        struct outcome outcome = {.kind = OUTCOME_APPLIED, .step = frame->u.applied.step, .old_values = frame->u.applied.old_values,
-                                  .new_values = frame->u.applied.new_values, .count = frame->u.applied.count};
+        struct outcome outcome = {.kind = OUTCOME_APPLIED,
+                                  .step = frame->u.applied.step,
+                                  .old_values = frame->u.applied.old_values,
+                                  .new_values = frame->u.applied.new_values,
+                                  .count = frame->u.applied.count};
         finish(bot, control, &outcome);
         return;
     }
@@ -350,13 +364,18 @@ static void answer_result(struct bot *bot, struct run *run, const struct wire_fr
         if (image) images[count++] = image;
     }
     char *command = control ? text_print("%s%s%s", control->name, control->args[0] ? " " : "", control->args) : NULL;
-    struct result_record record = {.run = run->id, .t_ms = clock_wall_ms(bot->ports.clock), .step = run->step,
-                                   .command = command ? command : "", .text = frame->u.result.text ? frame->u.result.text : "",
+    struct result_record record = {.run = run->id,
+                                   .t_ms = clock_wall_ms(bot->ports.clock),
+                                   .step = run->step,
+                                   .command = command ? command : "",
+                                   .text = frame->u.result.text ? frame->u.result.text : "",
                                    .image = count ? images[0] : 0};
-    if (store_result_add(bot->ports.store, &record) < 0) bot_log(bot, 1, "#%lld: a result was not recorded", (long long)run->id);
+    if (store_result_add(bot->ports.store, &record) < 0)
+        bot_log(bot, 1, "#%lld: a result was not recorded", (long long)run->id);
     free(command);
     if (!control) return;
-    struct outcome outcome = {.kind = OUTCOME_RESULT, .step = run->step, .text = record.text, .images = images, .images_count = count};
+    struct outcome outcome = {
+        .kind = OUTCOME_RESULT, .step = run->step, .text = record.text, .images = images, .images_count = count};
     finish(bot, control, &outcome);
 }
 
@@ -376,7 +395,9 @@ void controls_answer(struct bot *bot, struct run *run, const struct wire_frame *
             run->stop_asked_ms = run->term_sent_ms = run->kill_sent_ms = 0;
             runs_set_state(bot, run, run->before_stop == RUN_PAUSED ? RUN_PAUSED : RUN_RUNNING);
         }
-        struct outcome outcome = {.kind = OUTCOME_REJECTED, .step = run->step, .why = frame->u.rejected.why ? frame->u.rejected.why : ""};
+        struct outcome outcome = {.kind = OUTCOME_REJECTED,
+                                  .step = run->step,
+                                  .why = frame->u.rejected.why ? frame->u.rejected.why : ""};
         finish(bot, control, &outcome);
     }
 }

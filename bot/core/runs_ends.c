@@ -1,7 +1,7 @@
 /*
- * How runs end: the keeper's word (exit code or signal), the trainer's own goodbye, or neither. Always holds: a launched
- * run's end is settled once, after its link's last bytes and its spool were read, so that the last metric stands before
- * the end is told.
+ * How runs end: the keeper's word (exit code or signal), the trainer's own goodbye, or neither. Always holds: a
+ * launched run's end is settled once, after its link's last bytes and its spool were read, so that the last metric
+ * stands before the end is told.
  */
 #include "commands.h"
 #include "outbox.h"
@@ -73,9 +73,13 @@ static enum fact_kind end_fact(const struct run *run, const struct process_end *
 
 static void event_end(struct bot *bot, const struct run *run, const struct process_end *end) {
     const char *last = end->lines_count ? end->lines[end->lines_count - 1] : "";
-    if (end->not_started) runs_event(bot, run, 0, "exited", "not started: %s", last);
-    else if (end->signal) runs_event(bot, run, run->step, "exited", "signal %d%s: %s", end->signal, end->oom ? ", out of memory" : "", last);
-    else runs_event(bot, run, run->step, "exited", "exit code %d: %s", end->exit_code, last);
+    if (end->not_started)
+        runs_event(bot, run, 0, "exited", "not started: %s", last);
+    else if (end->signal)
+        runs_event(bot, run, run->step, "exited", "signal %d%s: %s", end->signal, end->oom ? ", out of memory" : "",
+                   last);
+    else
+        runs_event(bot, run, run->step, "exited", "exit code %d: %s", end->exit_code, last);
 }
 
 /* The start's asker hears of the end when there never was a beginning. */
@@ -87,7 +91,11 @@ static void answer_start(struct bot *bot, struct run *run) {
 
 /* The word about the end, to all but those whose open command says it. */
 static void tell_end(struct bot *bot, struct run *run, const struct process_end *end) {
-    struct fact fact = {.kind = end_fact(run, end), .run = run, .step = run->step, .end = end, .cpu_percent = -1,
+    struct fact fact = {.kind = end_fact(run, end),
+                        .run = run,
+                        .step = run->step,
+                        .end = end,
+                        .cpu_percent = -1,
                         .text = end->not_started && end->lines_count ? end->lines[end->lines_count - 1] : NULL,
                         .answered = run->start_request != 0 && end->not_started};
     answer_start(bot, run);
@@ -138,8 +146,8 @@ void runs_give_up(struct bot *bot, struct run *run) {
         wind_up(bot, run);
         runs_set_state(bot, run, RUN_LOST);
         runs_event(bot, run, run->step, "lost", "no link, and how the process ended is unknown");
-        struct fact fact = {.kind = FACT_LOST, .run = run, .step = run->step, .cpu_percent = -1,
-                            .answered = run->start_request != 0};
+        struct fact fact = {
+            .kind = FACT_LOST, .run = run, .step = run->step, .cpu_percent = -1, .answered = run->start_request != 0};
         answer_start(bot, run);
         runs_fact(bot, &fact);
         controls_ended(bot, run);
@@ -154,7 +162,10 @@ void runs_process_lost(void *user, int64_t id) {
     if (run->state == RUN_STARTING && !run->instance[0] && !run->pid) {
         runs_set_state(bot, run, RUN_FAILED);
         runs_event(bot, run, 0, "failed", "not started: the bot ended before its process was there");
-        struct fact fact = {.kind = FACT_NOT_STARTED, .run = run, .cpu_percent = -1, .answered = run->start_request != 0};
+        struct fact fact = {.kind = FACT_NOT_STARTED,
+                            .run = run,
+                            .cpu_percent = -1,
+                            .answered = run->start_request != 0};
         answer_start(bot, run);
         report_fact(bot, &fact);
         controls_ended(bot, run);

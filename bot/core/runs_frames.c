@@ -60,8 +60,10 @@ static void take_paused(struct bot *bot, struct run *run, const struct wire_even
     if (run->state != RUN_STOPPING) runs_set_state(bot, run, RUN_PAUSED);
     run->paused_by_nan = nan;
     runs_event(bot, run, event->step, "paused", "%s", event->text ? event->text : "");
-    if (run->nan_seen_ms) rules_nan(run, true, runs_rules_cb, bot);
-    else if (!asked) runs_tell(bot, run, FACT_PAUSED, event->step, event->text);
+    if (run->nan_seen_ms)
+        rules_nan(run, true, runs_rules_cb, bot);
+    else if (!asked)
+        runs_tell(bot, run, FACT_PAUSED, event->step, event->text);
 }
 
 static int take_resumed(struct bot *bot, struct run *run, const struct wire_event *event) {
@@ -73,7 +75,8 @@ static int take_resumed(struct bot *bot, struct run *run, const struct wire_even
         run->last_row_ms = run->speed_ms = 0;
         run->nan_told = false;
         run->nan_seen_ms = 0;
-        runs_event(bot, run, event->step, "resumed", "from step %lld; later rows are superseded", (long long)event->rewind);
+        runs_event(bot, run, event->step, "resumed", "from step %lld; later rows are superseded",
+                   (long long)event->rewind);
     } else {
         runs_event(bot, run, event->step, "resumed", "%s", "");
     }
@@ -95,8 +98,13 @@ static int take_checkpoint(struct bot *bot, struct run *run, const struct wire_e
 static void take_gap(struct bot *bot, struct run *run, const struct wire_event *event) {
     runs_event(bot, run, event->from_step, "gap", "steps %lld to %lld: %lld rows dropped", (long long)event->from_step,
                (long long)event->to_step, (long long)event->dropped);
-    struct fact fact = {.kind = FACT_GAP, .run = run, .step = event->to_step, .from_step = event->from_step,
-                        .to_step = event->to_step, .dropped = event->dropped, .cpu_percent = -1};
+    struct fact fact = {.kind = FACT_GAP,
+                        .run = run,
+                        .step = event->to_step,
+                        .from_step = event->from_step,
+                        .to_step = event->to_step,
+                        .dropped = event->dropped,
+                        .cpu_percent = -1};
     runs_fact(bot, &fact);
 }
 
@@ -108,9 +116,11 @@ static int take_event(struct bot *bot, struct run *run, const struct wire_event 
         if (run->state == RUN_STARTING) runs_set_state(bot, run, RUN_RUNNING);
         break;
     case WIRE_EV_PLAN:
+        if (event->step > run->step) run->step = event->step; /* one that goes on from a checkpoint begins there */
         if (event->total_steps > 0) run->total_steps = event->total_steps;
         if (event->batch > 0) run->batch = event->batch;
-        runs_event(bot, run, event->step, "plan", "%lld steps, batch %lld", (long long)run->total_steps, (long long)run->batch);
+        runs_event(bot, run, event->step, "plan", "%lld steps, batch %lld", (long long)run->total_steps,
+                   (long long)run->batch);
         break;
     case WIRE_EV_CHECKPOINT:
         status = take_checkpoint(bot, run, event);

@@ -48,8 +48,9 @@ static int send_welcome(struct run *run) {
     }
     char id[24];
     snprintf(id, sizeof id, "%lld", (long long)run->id);
-    struct wire_frame frame = {.kind = WIRE_WELCOME,
-                               .u.welcome = {.run = id, .params = params, .params_count = count, .ack = run->durable_ack}};
+    struct wire_frame frame = {
+        .kind = WIRE_WELCOME,
+        .u.welcome = {.run = id, .params = params, .params_count = count, .ack = run->durable_ack}};
     return run->conn->ops->send(run->conn, &frame);
 }
 
@@ -133,7 +134,7 @@ int runs_hello(struct bot *bot, struct trainer_conn *conn, const struct wire_fra
     if (!run) run = runs_by_hand(bot, frame);
     if (!run) return TB_ESTORE;
     take_connection(bot, run, conn);
-    run->greet = known ? GREET_KNOWN : GREET_NEW;
+    run->greet = known && run->state != RUN_STARTING ? GREET_KNOWN : GREET_NEW; /* a bot may have died over its spool */
     run->gone = false;
     if (run->state == RUN_LOST) runs_revive(bot, run); /* any other end stands until something new is said */
     runs_changed(bot, run);

@@ -1,7 +1,7 @@
 /*
  * Runs and their rows in the store. A run comes back as it was: its last hello is kept as the line it came in and read
- * again, current values are laid over it, and what core alone knows stands in `extra`. At the bot's start, live runs are
- * taken up again: keepers adopted, spools read, open controls kept until their trainer is back.
+ * again, current values are laid over it, and what core alone knows stands in `extra`. At the bot's start, live runs
+ * are taken up again: keepers adopted, spools read, open controls kept until their trainer is back.
  */
 #include "runs_state.h"
 #include "text.h"
@@ -24,7 +24,10 @@ static void add_number(cJSON *object, const char *name, double value) {
 
 static double get_number(const cJSON *item) {
     if (cJSON_IsNumber(item)) return item->valuedouble;
-    if (cJSON_IsString(item)) return strcmp(item->valuestring, "inf") == 0 ? INFINITY : strcmp(item->valuestring, "-inf") == 0 ? -INFINITY : NAN;
+    if (cJSON_IsString(item))
+        return strcmp(item->valuestring, "inf") == 0    ? INFINITY
+               : strcmp(item->valuestring, "-inf") == 0 ? -INFINITY
+                                                        : NAN;
     return NAN;
 }
 
@@ -37,9 +40,12 @@ static char *params_json(const struct run *run) {
     cJSON *object = cJSON_CreateObject();
     for (size_t i = 0; i < run->params_count; i++) {
         const struct run_param *param = &run->params[i];
-        if (param->text && (param->type == WIRE_STRING || param->type == WIRE_ENUM)) cJSON_AddStringToObject(object, param->name, param->text);
-        else if (param->type == WIRE_BOOL) cJSON_AddBoolToObject(object, param->name, param->number != 0);
-        else add_number(object, param->name, param->number);
+        if (param->text && (param->type == WIRE_STRING || param->type == WIRE_ENUM))
+            cJSON_AddStringToObject(object, param->name, param->text);
+        else if (param->type == WIRE_BOOL)
+            cJSON_AddBoolToObject(object, param->name, param->number != 0);
+        else
+            add_number(object, param->name, param->number);
     }
     char *text = cJSON_PrintUnformatted(object);
     cJSON_Delete(object);
@@ -88,15 +94,33 @@ int runs_write(struct bot *bot, struct run *run) {
     char *params = params_json(run), *metrics = metrics_json(run), *extra = extra_json(run);
     int status = params && metrics && extra ? TB_OK : TB_ENOMEM;
     if (status == TB_OK) {
-        struct run_record record = {
-            .id = run->id, .instance = run->instance, .name = run->name, .trainer = run->trainer,
-            .state = run_state_name(run->state), .step = run->step, .total_steps = run->total_steps, .batch = run->batch,
-            .ack = run->ack, .created_ms = run->created_ms, .started_ms = run->started_ms, .ended_ms = run->ended_ms,
-            .exit_code = run->exit_code, .exit_signal = run->exit_signal, .pid = run->pid, .host = run->host,
-            .checkpoint = run->checkpoint, .checkpoint_step = run->checkpoint_step,
-            .checkpoint_bytes = run->checkpoint_bytes, .from_run = run->from_run, .started_by = run->started_by,
-            .hello = run->hello, .params = params, .metrics = metrics, .extra = extra};
-        status = run->id ? store_run_update(bot->ports.store, &record) : store_run_insert(bot->ports.store, &record, &run->id);
+        struct run_record record = {.id = run->id,
+                                    .instance = run->instance,
+                                    .name = run->name,
+                                    .trainer = run->trainer,
+                                    .state = run_state_name(run->state),
+                                    .step = run->step,
+                                    .total_steps = run->total_steps,
+                                    .batch = run->batch,
+                                    .ack = run->ack,
+                                    .created_ms = run->created_ms,
+                                    .started_ms = run->started_ms,
+                                    .ended_ms = run->ended_ms,
+                                    .exit_code = run->exit_code,
+                                    .exit_signal = run->exit_signal,
+                                    .pid = run->pid,
+                                    .host = run->host,
+                                    .checkpoint = run->checkpoint,
+                                    .checkpoint_step = run->checkpoint_step,
+                                    .checkpoint_bytes = run->checkpoint_bytes,
+                                    .from_run = run->from_run,
+                                    .started_by = run->started_by,
+                                    .hello = run->hello,
+                                    .params = params,
+                                    .metrics = metrics,
+                                    .extra = extra};
+        status = run->id ? store_run_update(bot->ports.store, &record)
+                         : store_run_insert(bot->ports.store, &record, &run->id);
     }
     cJSON_free(params);
     cJSON_free(metrics);
@@ -135,7 +159,8 @@ static void restore_metrics(struct run *run, const char *metrics, const cJSON *e
     cJSON *object = cJSON_Parse(metrics), *item = NULL;
     cJSON_ArrayForEach(item, object) run_metric_take(run, item->string, get_number(item), run->step);
     cJSON_Delete(object);
-    const cJSON *best = cJSON_GetObjectItemCaseSensitive(extra, "best"), *shown = cJSON_GetObjectItemCaseSensitive(extra, "shown");
+    const cJSON *best = cJSON_GetObjectItemCaseSensitive(extra, "best"),
+                *shown = cJSON_GetObjectItemCaseSensitive(extra, "shown");
     for (size_t i = 0; i < run->metrics_count; i++) {
         struct run_metric *metric = &run->metrics[i];
         metric->best = named_number(best, metric->name, metric->best);
@@ -308,12 +333,14 @@ static void take_up(struct bot *bot, struct run *run) {
     if (run->state == RUN_STOPPING) run->stop_asked_ms = runs_now(bot);
     if (run->nan_waits) run->nan_seen_ms = runs_now(bot);
     read_newest(bot, run);
-    if (controls_load(bot, run) < 0) bot_log(bot, 1, "#%lld: what was asked of it could not be read", (long long)run->id);
+    if (controls_load(bot, run) < 0)
+        bot_log(bot, 1, "#%lld: what was asked of it could not be read", (long long)run->id);
     if (!run->launched) return;
     int status = runs_dir(bot, run->id, run_dir, sizeof run_dir);
     if (status == TB_OK) status = launcher_adopt(bot->ports.launcher, run->id, run_dir);
     run->adopt_failed = status < 0;
-    if (status < 0) bot_log(bot, 1, "#%lld: its keeper cannot be watched: %s", (long long)run->id, tb_error_text(status));
+    if (status < 0)
+        bot_log(bot, 1, "#%lld: its keeper cannot be watched: %s", (long long)run->id, tb_error_text(status));
 }
 
 int runs_load(struct bot *bot) {

@@ -39,7 +39,9 @@ static const char *fill_described(struct fill *fill, const char *name) {
         if (!cJSON_IsString(declared) || strcmp(declared->valuestring, name) != 0) continue;
         char number[40];
         wire_format_double(cJSON_IsNumber(value) ? value->valuedouble : 0, number, sizeof number);
-        const char *text = cJSON_IsString(value) ? value->valuestring : cJSON_IsBool(value) ? cJSON_IsTrue(value) ? "1" : "0" : number;
+        const char *text = cJSON_IsString(value) ? value->valuestring
+                           : cJSON_IsBool(value) ? cJSON_IsTrue(value) ? "1" : "0"
+                                                 : number;
         if (text_set(&fill->found, text) == TB_OK) found = fill->found;
     }
     cJSON_Delete(root);
@@ -62,7 +64,8 @@ static const char *fill_lookup(void *user, const char *name) {
 
 static int take_start_param(struct run *run, const struct named_text *param) {
     for (size_t i = 0; i < run->start_params_count; i++)
-        if (strcmp(run->start_params[i].name, param->name) == 0) return text_set(&run->start_params[i].text, param->text);
+        if (strcmp(run->start_params[i].name, param->name) == 0)
+            return text_set(&run->start_params[i].text, param->text);
     struct named_text *grown = realloc(run->start_params, (run->start_params_count + 1) * sizeof *grown);
     if (!grown) return TB_ENOMEM;
     run->start_params = grown;
@@ -109,7 +112,8 @@ static int build_argv(struct fill *fill, char ***ret_argv, char *why, size_t why
     return status;
 }
 
-static char **build_env(struct bot *bot, const struct run *run, const struct trainer_settings *trainer, const char *run_dir) {
+static char **build_env(struct bot *bot, const struct run *run, const struct trainer_settings *trainer,
+                        const char *run_dir) {
     char **env = calloc(trainer->env_count + 4, sizeof *env);
     if (!env) return NULL;
     size_t count = 0;
@@ -130,7 +134,8 @@ static int launch(struct bot *bot, struct run *run, const struct start *start, c
     char run_dir[3072];
     int status = runs_dir(bot, run->id, run_dir, sizeof run_dir);
     if (status < 0) {
-        snprintf(why, why_size, "%s/runs/%lld: %s", bot->ports.settings->state_dir, (long long)run->id, strerror(errno));
+        snprintf(why, why_size, "%s/runs/%lld: %s", bot->ports.settings->state_dir, (long long)run->id,
+                 strerror(errno));
         return status;
     }
     struct fill fill = {.bot = bot, .run = run, .start = start, .run_dir = run_dir};
@@ -232,4 +237,3 @@ int runs_delete(struct bot *bot, int64_t id) {
         bot_log(bot, 1, "%s: not wholly removed: %s", path, strerror(errno));
     return TB_OK;
 }
-

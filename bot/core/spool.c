@@ -93,7 +93,8 @@ static void read_share(struct bot *bot, struct run *run) {
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) bot_log(bot, 0, "#%lld: its spool cannot be read: %s", (long long)run->id, strerror(errno));
         if (count <= 0) {
-            if (import->taken) bot_log(bot, 2, "#%lld: %lld frames from its spool", (long long)run->id, (long long)import->taken);
+            if (import->taken)
+                bot_log(bot, 2, "#%lld: %lld frames from its spool", (long long)run->id, (long long)import->taken);
             if (count < 0) import->had_foreign = true; /* it stays */
             finish(bot, import);
             return;
@@ -126,10 +127,14 @@ int spool_read(struct bot *bot, struct run *run) {
 
 /* What waited for the spool. */
 static void go_on(struct bot *bot, struct run *run) {
+    runs_touch(bot, run); /* its rules were held back */
     if (run->greet != GREET_DONE) runs_welcome(bot, run);
-    if (run->end) runs_settle(bot, run);
-    else if (run->gone) runs_give_up(bot, run);
-    else if (!run->conn) spool_close(bot, run);
+    if (run->end)
+        runs_settle(bot, run);
+    else if (run->gone)
+        runs_give_up(bot, run);
+    else if (!run->conn)
+        spool_close(bot, run);
 }
 
 void spools_step(struct bot *bot) {

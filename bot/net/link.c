@@ -1,6 +1,6 @@
 /*
- * Trainers' connections on a Unix socket: see link.h. Always holds: a connection's struct lives until its close callback;
- * core hears of its end once, from the loop.
+ * Trainers' connections on a Unix socket: see link.h. Always holds: a connection's struct lives until its close
+ * callback; core hears of its end once, from the loop.
  */
 #include "link.h"
 #include "runs.h"
@@ -34,8 +34,8 @@ struct trainer_link {
     bool closing;
     void (*closed)(void *user);
     void *closed_user;
-    struct wire_buf out;      /* one frame at a time */
-    char bytes[READ_BYTES];   /* libuv reads into it and we are done with it before the next read */
+    struct wire_buf out;    /* one frame at a time */
+    char bytes[READ_BYTES]; /* libuv reads into it and we are done with it before the next read */
 };
 
 struct pending_write {
@@ -90,8 +90,10 @@ static int send_bytes(struct peer *peer, const char *bytes, size_t size) {
     size_t sent = 0;
     if (peer->pipe.write_queue_size == 0) {
         int count = uv_try_write((uv_stream_t *)&peer->pipe, &buf, 1);
-        if (count >= 0) sent = (size_t)count;
-        else if (count != UV_EAGAIN) return TB_EGONE;
+        if (count >= 0)
+            sent = (size_t)count;
+        else if (count != UV_EAGAIN)
+            return TB_EGONE;
     }
     if (sent == size) return TB_OK;
     if (peer->pipe.write_queue_size + size - sent > LINK_UNSENT_MAX) return TB_EGONE;
@@ -167,7 +169,8 @@ static bool allowed(const struct trainer_link *link, uv_pipe_t *pipe) {
     struct ucred peer;
     socklen_t size = sizeof peer;
     uv_os_fd_t fd;
-    if (uv_fileno((uv_handle_t *)pipe, &fd) < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) return false;
+    if (uv_fileno((uv_handle_t *)pipe, &fd) < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        return false;
     if (peer.uid == geteuid() || peer.uid == 0) return true;
     const struct settings *settings = link->bot->ports.settings;
     for (size_t i = 0; i < settings->trainer_uids_count; i++)
@@ -200,10 +203,11 @@ static void on_connection(uv_stream_t *listener, int status) {
     if (!good || uv_read_start((uv_stream_t *)&peer->pipe, on_alloc, on_read) < 0) peer_close(peer);
 }
 
-int trainer_link_create(uv_loop_t *loop, struct bot *bot, const char *path, struct trainer_link **ret_link, char *why, size_t why_size) {
-    if (strlen(path) >= sizeof ((struct sockaddr_un *)0)->sun_path) {
+int trainer_link_create(uv_loop_t *loop, struct bot *bot, const char *path, struct trainer_link **ret_link, char *why,
+                        size_t why_size) {
+    if (strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path) {
         snprintf(why, why_size, "%s: a socket's path has at most %zu bytes; choose a shorter state_dir", path,
-                 sizeof ((struct sockaddr_un *)0)->sun_path - 1);
+                 sizeof((struct sockaddr_un *)0)->sun_path - 1);
         return TB_ERANGE;
     }
     struct trainer_link *link = calloc(1, sizeof *link);

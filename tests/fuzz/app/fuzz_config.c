@@ -5,7 +5,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    char *said = NULL, *word = strndup((const char *)data, strcspn(size && data[size - 1] == 0 ? (const char *)data : "", "\n"));
+    char *said = NULL,
+         *word = strndup((const char *)data, strcspn(size && data[size - 1] == 0 ? (const char *)data : "", "\n"));
     size_t said_size = 0;
     struct config_report report = {.out = open_memstream(&said, &said_size)};
     struct config *config = config_create();

@@ -42,7 +42,8 @@ static void test_errors(void **state) {
         const char *right;       /* and says what would be right */
     } rows[] = {
         {"[bot]\nlanguag=zh\n" TRAINER, "x.conf:2: [bot] languag: there is no such key", "language"},
-        {"[trainer cnn]\ncommand=/bin/true\nport=1\n", "x.conf:3: [trainer cnn] port: there is no such key", "resume_args"},
+        {"[trainer cnn]\ncommand=/bin/true\nport=1\n", "x.conf:3: [trainer cnn] port: there is no such key",
+         "resume_args"},
         {"[bots]\nx=1\n" TRAINER, "x.conf:1: [bots]: there is no such section", "trainer NAME"},
         {"[channel telegraph]\nx=1\n" TRAINER, "x.conf:1: [channel telegraph]: there is no channel", "web"},
         {"[trainer a/b]\n" TRAINER, "x.conf:1: [trainer a/b]: \"a/b\" is not right", "letters"},
@@ -73,8 +74,10 @@ static void test_errors(void **state) {
         {"[channel web]\nlisten=127.0.0.1:-1\n" TRAINER, "x.conf:2: [channel web] listen: ", "address:port"},
         {"[channel web]\ntls_cert=/etc/passwd\n" TRAINER, "[channel web] tls_key: missing beside tls_cert", ""},
         {"[channel web]\ntls_key=/etc/passwd\n" TRAINER, "[channel web] tls_cert: missing beside tls_key", ""},
-        {"[channel web]\ntrainer_token_file=/nowhere\n" TRAINER, "[channel web] trainer_token_file: /nowhere: ", "No such file"},
-        {"[channel web]\ntoken_file=/etc/passwd\n" TRAINER, "x.conf:2: [channel web] token_file: /etc/passwd can be read by others", "chmod 600"},
+        {"[channel web]\ntrainer_token_file=/nowhere\n" TRAINER,
+         "[channel web] trainer_token_file: /nowhere: ", "No such file"},
+        {"[channel web]\ntoken_file=/etc/passwd\n" TRAINER,
+         "x.conf:2: [channel web] token_file: /etc/passwd can be read by others", "chmod 600"},
         {"[channel web]\ntoken_file=/tmp\n" TRAINER, "x.conf:2: [channel web] token_file: ", "plain file"},
         {"[access]\nowner=weixin\n" TRAINER, "x.conf:2: [access] owner: \"weixin\"", "telegram:123456"},
         {"[access]\nowner=:x\n" TRAINER, "x.conf:2: [access] owner: ", "channel:id"},
@@ -138,12 +141,13 @@ static void test_bytes(void **state) {
 
 static void test_values(void **state) {
     (void)state;
-    struct config *config = good("\xef\xbb\xbf# comment\r\n; another\r\n[ bot ]\r\nlanguage = en \r\nmax_running=7\ntimezone=Asia/Shanghai\n"
-                                 "trainer_uids=1000, 1001\nprogress_style=classic\nstate_dir=/x y/#z\n"
-                                 "[channel web]\nenabled=off\nlisten=0.0.0.0:0\n[access]\nowner=weixin:a:b\n"
-                                 "viewers=telegram:1 , wecom:2\n[person anna]\nchannels=web:token,console:0\n"
-                                 "[trainer cnn]\ncommand=python3 'a b.py' --lr {lr} \"{{\"\nenv.PATH=a=b\nparam.lr=0.5\nparam.lr2=\n"
-                                 "stop_timeout_s=5\ndirectory=\n[trainer 训练]\ncommand=/bin/true");
+    struct config *config = good(
+        "\xef\xbb\xbf# comment\r\n; another\r\n[ bot ]\r\nlanguage = en \r\nmax_running=7\ntimezone=Asia/Shanghai\n"
+        "trainer_uids=1000, 1001\nprogress_style=classic\nstate_dir=/x y/#z\n"
+        "[channel web]\nenabled=off\nlisten=0.0.0.0:0\n[access]\nowner=weixin:a:b\n"
+        "viewers=telegram:1 , wecom:2\n[person anna]\nchannels=web:token,console:0\n"
+        "[trainer cnn]\ncommand=python3 'a b.py' --lr {lr} \"{{\"\nenv.PATH=a=b\nparam.lr=0.5\nparam.lr2=\n"
+        "stop_timeout_s=5\ndirectory=\n[trainer 训练]\ncommand=/bin/true");
     const struct settings *settings = &config->settings;
     assert_int_equal(settings->language, LANG_EN);
     assert_int_equal(settings->max_running, 7);
@@ -194,9 +198,10 @@ static void test_set(void **state) {
     struct config_report report = {.out = open_memstream(&said, &size)};
     struct config *config = config_create();
     config_read(config, "f", "[access]\nowner=a:b\nviewers=c:d\n[channel web]\nhosts=x\n", 53, &report);
-    static const char *const words[] = {"bot.max_running=3", "channel web.listen=0.0.0.0:1", "trainer cnn.param.lr=0.1",
-                                        "trainer cnn.command=a b", "trainer cnn.env.A=b=c", "access.owner=", "access.viewers=",
-                                        "channel web.hosts="};
+    static const char *const words[] = {"bot.max_running=3",        "channel web.listen=0.0.0.0:1",
+                                        "trainer cnn.param.lr=0.1", "trainer cnn.command=a b",
+                                        "trainer cnn.env.A=b=c",    "access.owner=",
+                                        "access.viewers=",          "channel web.hosts="};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         config_set(config, words[i], &report);
     assert_int_equal(report.errors, 0);
@@ -206,7 +211,8 @@ static void test_set(void **state) {
     assert_null(config->settings.owner.channel); /* an empty value is the default again */
     assert_int_equal(config->settings.viewers_count, 0);
     assert_string_equal(config->web.hosts, "");
-    static const char *const wrong[] = {"", "bot", "bot.max_running", "max_running=3", "bot.x=1", "nowhere.x=1", "bot.max_running=x"};
+    static const char *const wrong[] = {"",        "bot",         "bot.max_running",  "max_running=3",
+                                        "bot.x=1", "nowhere.x=1", "bot.max_running=x"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         config_set(config, wrong[i], &report);
         assert_int_equal(report.errors, (int)i + 1);
@@ -226,7 +232,7 @@ static void test_load(void **state) {
     assert_true(fd >= 0);
     assert_true(write(fd, TRAINER, strlen(TRAINER)) > 0);
     close(fd);
-    char *sets[] = {(char *)(uintptr_t)"bot.language=en"};
+    char *sets[] = {(char *)(uintptr_t) "bot.language=en"};
     struct config *config = config_load(path, sets, 1, &report);
     assert_non_null(config);
     assert_int_equal(config->settings.language, LANG_EN);
@@ -293,9 +299,11 @@ static void test_printed_sample(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_errors), cmocka_unit_test(test_all_errors_at_once), cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_values), cmocka_unit_test(test_defaults),           cmocka_unit_test(test_set),
-        cmocka_unit_test(test_load),   cmocka_unit_test(test_sample),             cmocka_unit_test(test_printed_sample),
+        cmocka_unit_test(test_errors),         cmocka_unit_test(test_all_errors_at_once),
+        cmocka_unit_test(test_bytes),          cmocka_unit_test(test_values),
+        cmocka_unit_test(test_defaults),       cmocka_unit_test(test_set),
+        cmocka_unit_test(test_load),           cmocka_unit_test(test_sample),
+        cmocka_unit_test(test_printed_sample),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,11 @@ static void test_round_trip(void **state) {
         {.kind = CONTROL_LINE_REPLY, .text = (char *)(uintptr_t) "done", .image = (char *)(uintptr_t) "/a/b.png"},
         {.kind = CONTROL_LINE_DONE, .ok = true},
         {.kind = CONTROL_LINE_DONE},
-        {.kind = CONTROL_LINE_MESSAGE, .id = 5, .rev = 9, .class = (char *)(uintptr_t) "alert", .text = (char *)(uintptr_t) "⚠"},
+        {.kind = CONTROL_LINE_MESSAGE,
+         .id = 5,
+         .rev = 9,
+         .class = (char *)(uintptr_t) "alert",
+         .text = (char *)(uintptr_t) "⚠"},
         {.kind = CONTROL_LINE_ERROR, .text = (char *)(uintptr_t) "no"},
     };
     (void)state;

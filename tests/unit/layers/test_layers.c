@@ -1,7 +1,8 @@
 /*
- * Reads every #include of the sources and holds the layers: protocol knows nothing of ours; trainer knows protocol; core
- * knows protocol and itself, and no service, loop or database; only bot/app knows the channels. A header is ours when a
- * file of that name stands in the sources. The rules are checked against made-up edges first, so that they can fail.
+ * Reads every #include of the sources and holds the layers: protocol knows nothing of ours; trainer knows protocol;
+ * core knows protocol and itself, and no service, loop or database; only bot/app knows the channels. A header is ours
+ * when a file of that name stands in the sources. The rules are checked against made-up edges first, so that they can
+ * fail.
  */
 #include <dirent.h>
 #include <stdbool.h>
@@ -28,8 +29,8 @@ static const struct layer {
 
 #define HEADERS_MAX 1024
 static struct header {
-    char name[96];     /* "wire.h" */
-    char folder[200];  /* "protocol" */
+    char name[96];    /* "wire.h" */
+    char folder[200]; /* "protocol" */
 } headers[HEADERS_MAX];
 static size_t headers_count, files_count, edges_count;
 static int faults;
@@ -97,7 +98,8 @@ static void check_file(const char *root, const char *folder, const char *name) {
         bool quoted = *at == '"';
         snprintf(include, sizeof include, "%.*s", (int)strcspn(at + 1, "\">"), at + 1);
         edges_count++;
-        bool good = quoted ? is_allowed(folder, include) : !layer_of(folder) || !any_word(layer_of(folder)->never, is_include_of, include);
+        bool good = quoted ? is_allowed(folder, include)
+                           : !layer_of(folder) || !any_word(layer_of(folder)->never, is_include_of, include);
         if (good) continue;
         printf("%s/%s:%d: may not include %s\n", folder, name, number, include);
         faults++;
@@ -105,7 +107,8 @@ static void check_file(const char *root, const char *folder, const char *name) {
     fclose(file);
 }
 
-static void walk(const char *root, const char *folder, void (*each)(const char *root, const char *folder, const char *name)) {
+static void walk(const char *root, const char *folder,
+                 void (*each)(const char *root, const char *folder, const char *name)) {
     char path[1024];
     snprintf(path, sizeof path, "%s/%s", root, folder);
     DIR *dir = opendir(path);
@@ -140,11 +143,14 @@ static const struct {
     const char *folder, *include;
     bool good;
 } trials[] = {
-    {"protocol", "wire_table.h", true},  {"protocol/publisher", "bot.h", false},  {"trainer/app", "wire.h", true},
-    {"trainer/models", "runs.h", false}, {"bot/core", "wire.h", true},            {"bot/core", "uv.h", false},
-    {"bot/core", "sqlite3.h", false},    {"bot/core", "curl/curl.h", false},      {"bot/core", "console.h", false},
-    {"bot/core", "db.h", false},         {"bot/store", "run.h", true},            {"bot/net", "console.h", false},
-    {"bot/app", "console.h", true},      {"bot/app", "web.h", true},              {"bot/core", "stdio.h", true},
+    {"protocol", "wire_table.h", true}, {"protocol/publisher", "bot.h", false},
+    {"trainer/app", "wire.h", true},    {"trainer/models", "runs.h", false},
+    {"bot/core", "wire.h", true},       {"bot/core", "uv.h", false},
+    {"bot/core", "sqlite3.h", false},   {"bot/core", "curl/curl.h", false},
+    {"bot/core", "console.h", false},   {"bot/core", "db.h", false},
+    {"bot/store", "run.h", true},       {"bot/net", "console.h", false},
+    {"bot/app", "console.h", true},     {"bot/app", "web.h", true},
+    {"bot/core", "stdio.h", true},
 };
 
 int main(int argc, char **argv) {
@@ -159,6 +165,7 @@ int main(int argc, char **argv) {
         }
     for (size_t i = 0; i < 3; i++)
         walk(root, tops[i], check_file);
-    printf("%zu files, %zu includes, %zu headers of ours, %d faults\n", files_count, edges_count, headers_count, faults);
+    printf("%zu files, %zu includes, %zu headers of ours, %d faults\n", files_count, edges_count, headers_count,
+           faults);
     return faults == 0 && files_count > 100 && headers_count > 50 ? 0 : 1;
 }

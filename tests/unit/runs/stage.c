@@ -157,11 +157,12 @@ struct stage_peer *stage_hello(struct stage *stage, int index, const char *insta
     peer->open = true;
     peer->closing = false;
     peer->sent[0] = 0;
-    snprintf(line, sizeof line,
-             "{\"type\":\"hello\",\"seq\":1,\"v\":1,\"instance\":\"%s\",%s%s%s\"name\":\"cnn\",\"pid\":77,\"host\":\"box\","
-             "\"total_steps\":1000,\"batch\":4,\"next_seq\":2,\"params\":[{\"name\":\"lr\",\"type\":\"float\",\"value\":0.1,"
-             "\"min\":0,\"max\":1,\"live\":true}],\"commands\":[{\"name\":\"recognize\",\"args\":\"[N]\",\"help\":\"h\"}]}",
-             instance, run ? "\"run\":\"" : "", run ? run : "", run ? "\"," : "");
+    snprintf(
+        line, sizeof line,
+        "{\"type\":\"hello\",\"seq\":1,\"v\":1,\"instance\":\"%s\",%s%s%s\"name\":\"cnn\",\"pid\":77,\"host\":\"box\","
+        "\"total_steps\":1000,\"batch\":4,\"next_seq\":2,\"params\":[{\"name\":\"lr\",\"type\":\"float\",\"value\":0.1,"
+        "\"min\":0,\"max\":1,\"live\":true}],\"commands\":[{\"name\":\"recognize\",\"args\":\"[N]\",\"help\":\"h\"}]}",
+        instance, run ? "\"run\":\"" : "", run ? run : "", run ? "\"," : "");
     int status = stage_line(stage, peer, line);
     if (status < 0) stage_gone(stage, peer);
     return peer;
@@ -254,7 +255,8 @@ int stage_setup(void **state) {
     stage->wall_ms = 1700000000000;
     stage->mono_ms = 1000000;
     stage->clock = (struct clock){wall_ms, mono_ms, stage};
-    stage->trainer = (struct trainer_settings){.name = "cnn", .command = command, .resume_args = resume, .stop_timeout_s = 60};
+    stage->trainer =
+        (struct trainer_settings){.name = "cnn", .command = command, .resume_args = resume, .stop_timeout_s = 60};
     stage->settings = (struct settings){.state_dir = stage->dir,
                                         .language = LANG_EN,
                                         .default_trainer = "cnn",

@@ -1,7 +1,7 @@
 /*
- * stage.h: the core on a real store in a folder of its own, with everything around it moved by hand: a clock, a launcher
- * that notes what it is asked, trainers whose connections keep what they were sent, and two chat services: "talk", which
- * answers when it is told to, and "page", which keeps the conversation itself.
+ * stage.h: the core on a real store in a folder of its own, with everything around it moved by hand: a clock, a
+ * launcher that notes what it is asked, trainers whose connections keep what they were sent, and two chat services:
+ * "talk", which answers when it is told to, and "page", which keeps the conversation itself.
  */
 #ifndef TRAINBOT_TEST_RUNS_STAGE_H
 #define TRAINBOT_TEST_RUNS_STAGE_H
@@ -17,14 +17,14 @@
 
 struct stage_chat {
     struct channel channel;
-    bool later;          /* outbox_done comes from stage_chat_done */
+    bool later; /* outbox_done comes from stage_chat_done */
     enum sent_status answer;
     int64_t retry_ms;
-    int count;           /* messages handed over */
+    int count; /* messages handed over */
     char *texts[STAGE_SENT];
     int64_t ids[STAGE_SENT];
     char edits[STAGE_SENT][32], keys[STAGE_SENT][32];
-    const char *lent;    /* the newest text, as it was lent */
+    const char *lent; /* the newest text, as it was lent */
 };
 
 struct stage_peer {
@@ -64,7 +64,8 @@ void stage_pass_at_once(struct stage *stage, int64_t ms);
 /* Frames of a trainer: a JSON line; seq is added where the text begins with "\"type\"". */
 struct stage_peer *stage_hello(struct stage *stage, int peer, const char *instance, const char *run);
 int stage_line(struct stage *stage, struct stage_peer *peer, const char *line);
-void stage_frame(struct stage *stage, struct stage_peer *peer, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void stage_frame(struct stage *stage, struct stage_peer *peer, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 void stage_step(struct stage *stage, struct stage_peer *peer, int64_t step, const char *values);
 void stage_gone(struct stage *stage, struct stage_peer *peer); /* the link breaks */
 void stage_lent(struct stage *stage, struct stage_peer *peer); /* forgets what was sent to it */
@@ -89,7 +90,7 @@ struct run_seen {
     int64_t step, exit_code, exit_signal;
     uint64_t ack;
 };
-struct run_seen stage_row(struct stage *stage, int64_t run); /* as the store has it */
+struct run_seen stage_row(struct stage *stage, int64_t run);               /* as the store has it */
 void stage_write(struct stage *stage, const char *path, const char *text); /* below the folder; folders are made */
 bool stage_exists(struct stage *stage, const char *path);
 

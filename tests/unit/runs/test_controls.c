@@ -144,7 +144,9 @@ static void test_pause_save_resume(void **state) {
     stage_frame(s, peer, "\"type\":\"event\",\"kind\":\"checkpoint\",\"step\":1,\"path\":\"periodic\",\"bytes\":1");
     stage_turn(s);
     assert_int_equal(stage_told(&s->talk, "periodic"), 0); /* not the one that was asked for */
-    stage_frame(s, peer, "\"type\":\"event\",\"kind\":\"checkpoint\",\"step\":1,\"path\":\"wanted\",\"bytes\":1,\"id\":\"%s\"", id);
+    stage_frame(s, peer,
+                "\"type\":\"event\",\"kind\":\"checkpoint\",\"step\":1,\"path\":\"wanted\",\"bytes\":1,\"id\":\"%s\"",
+                id);
     stage_turn(s);
     assert_int_equal(stage_told(&s->talk, "wanted"), 1);
     stage_say(s, "resume");
@@ -187,7 +189,8 @@ static void test_ended_instead(void **state) {
 static void test_changed_by_itself(void **state) {
     struct stage *s = *state;
     struct stage_peer *peer = running(s);
-    stage_frame(s, peer, "\"type\":\"applied\",\"id\":\"schedule\",\"step\":2,\"old\":{\"lr\":0.1},\"new\":{\"lr\":0.01}");
+    stage_frame(s, peer,
+                "\"type\":\"applied\",\"id\":\"schedule\",\"step\":2,\"old\":{\"lr\":0.1},\"new\":{\"lr\":0.01}");
     stage_turn(s);
     assert_int_equal(changes(s), 1);
     assert_true(run_param(runs_find(s->bot, 1), "lr")->number == 0.01);

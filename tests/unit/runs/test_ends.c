@@ -19,7 +19,10 @@ static struct stage_peer *launched(struct stage *s) {
 }
 
 static void end_with(struct stage *s, int exit_code, int signal) {
-    struct process_end end = {.exit_code = exit_code, .signal = signal, .ended_ms = s->wall_ms, .lines_count = 1,
+    struct process_end end = {.exit_code = exit_code,
+                              .signal = signal,
+                              .ended_ms = s->wall_ms,
+                              .lines_count = 1,
                               .lines = {"the last words"}};
     runs_process_ended(s->bot, 1, &end);
 }
@@ -100,8 +103,8 @@ static void test_not_started(void **state) {
     struct stage *s = *state;
     assert_non_null(session_get(s->bot, "talk", "other"));
     stage_start(s);
-    struct process_end end = {.exit_code = 127, .not_started = true, .ended_ms = s->wall_ms, .lines_count = 1,
-                              .lines = {"no such file"}};
+    struct process_end end = {
+        .exit_code = 127, .not_started = true, .ended_ms = s->wall_ms, .lines_count = 1, .lines = {"no such file"}};
     runs_process_ended(s->bot, 1, &end);
     stage_turn(s);
     assert_string_equal(stage_row(s, 1).state, "failed");
@@ -200,7 +203,8 @@ static void test_stop_and_its_signals(void **state) {
     static const struct {
         int exit_code, signal;
         const char *state;
-    } rows[] = {{0, 0, "stopped"}, {-1, SIGTERM, "stopped"}, {143, 0, "stopped"}, {-1, SIGSEGV, "failed"}, {1, 0, "failed"}};
+    } rows[] = {
+        {0, 0, "stopped"}, {-1, SIGTERM, "stopped"}, {143, 0, "stopped"}, {-1, SIGSEGV, "failed"}, {1, 0, "failed"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char instance[33], hint[8];
         int64_t run = stage_start(s);

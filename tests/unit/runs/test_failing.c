@@ -1,4 +1,5 @@
-/* The store fails (disk full): nothing that was acknowledged is lost, alerts and replies leave once, and all goes on. */
+/* The store fails (disk full): nothing that was acknowledged is lost, alerts and replies leave once, and all goes on.
+ */
 #include "stage.h"
 #include <setjmp.h>
 #include <signal.h>

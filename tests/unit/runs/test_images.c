@@ -27,8 +27,10 @@ static int make_picture(void **state) {
 }
 
 static void begin(struct stage *s, struct stage_peer *peer, const char *id, const char *hash) {
-    stage_frame(s, peer, "\"type\":\"image\",\"id\":\"%s\",\"title\":\"a title\",\"mime\":\"image/png\",\"size\":%d,\"sha256\":\"%s\"",
-                id, SIZE, hash);
+    stage_frame(
+        s, peer,
+        "\"type\":\"image\",\"id\":\"%s\",\"title\":\"a title\",\"mime\":\"image/png\",\"size\":%d,\"sha256\":\"%s\"",
+        id, SIZE, hash);
 }
 
 static void chunk_from(struct stage *s, struct stage_peer *peer, const char *id, size_t offset, const uint8_t *bytes) {
@@ -131,7 +133,9 @@ static void test_refused(void **state) {
     struct stage *s = *state;
     struct stage_peer *peer = stage_hello(s, 0, A, NULL);
     begin(s, peer, "../../../etc/passwd", picture_hash);
-    stage_frame(s, peer, "\"type\":\"image\",\"id\":\"p\",\"title\":\"t\",\"mime\":\"text/html\",\"size\":10,\"sha256\":\"%s\"", picture_hash);
+    stage_frame(s, peer,
+                "\"type\":\"image\",\"id\":\"p\",\"title\":\"t\",\"mime\":\"text/html\",\"size\":10,\"sha256\":\"%s\"",
+                picture_hash);
     chunk(s, peer, "p", 0);
     chunk(s, peer, "never-begun", 0);
     begin(s, peer, "q", picture_hash);
@@ -181,13 +185,8 @@ static void test_of_an_answer(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_whole),
-        TEST(test_same_id_again),
-        TEST(test_restart_in_the_middle),
-        TEST(test_damaged),
-        TEST(test_refused),
-        TEST(test_no_place),
-        TEST(test_of_an_answer),
+        TEST(test_whole),   TEST(test_same_id_again), TEST(test_restart_in_the_middle), TEST(test_damaged),
+        TEST(test_refused), TEST(test_no_place),      TEST(test_of_an_answer),
     };
     return cmocka_run_group_tests(tests, make_picture, NULL);
 }

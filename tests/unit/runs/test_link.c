@@ -29,7 +29,7 @@ static void test_by_hint(void **state) {
     stage_turn(s);
     assert_true(stage_was_sent(peer, "\"run\":\"1\""));
     assert_string_equal(stage_row(s, run).state, "running");
-    assert_int_equal(stage_told(&s->talk, "#1"), 1); /* the reply; the one who asked is not told twice */
+    assert_int_equal(stage_told(&s->talk, "#1"), 1);      /* the reply; the one who asked is not told twice */
     struct stage_peer *other = stage_hello(s, 1, B, "1"); /* a second process in the same run's environment */
     assert_true(stage_was_sent(other, "\"run\":\"2\""));
     struct stage_peer *wild = stage_hello(s, 2, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "7x");
@@ -74,8 +74,9 @@ static void test_second_connection(void **state) {
     stage_turn(s);
     assert_ptr_equal(runs_find(s->bot, 1)->conn, &second->conn);
     assert_int_equal(runs_find(s->bot, 1)->link_lost_ms, 0); /* the end of the first is none of the run's */
-    assert_true(stage_line(s, second, "{\"type\":\"hello\",\"v\":1,\"instance\":\"" B "\",\"name\":\"x\",\"pid\":1,\"host\":\"h\","
-                                      "\"next_seq\":1,\"params\":[],\"commands\":[]}") < 0);
+    assert_true(stage_line(s, second,
+                           "{\"type\":\"hello\",\"v\":1,\"instance\":\"" B "\",\"name\":\"x\",\"pid\":1,\"host\":\"h\","
+                           "\"next_seq\":1,\"params\":[],\"commands\":[]}") < 0);
     assert_true(stage_was_sent(second, "a second hello"));
 }
 
@@ -90,7 +91,8 @@ static void test_frames_out_of_place(void **state) {
     stage_turn(s);
     assert_int_equal(stage_rows(s, 1), 0);
     struct stage_peer early = {.conn = {.ops = peer->conn.ops}};
-    assert_true(stage_line(s, &early, "{\"type\":\"metrics\",\"seq\":1,\"step\":1,\"t_ms\":1,\"values\":{\"loss\":1}}") < 0);
+    assert_true(
+        stage_line(s, &early, "{\"type\":\"metrics\",\"seq\":1,\"step\":1,\"t_ms\":1,\"values\":{\"loss\":1}}") < 0);
     assert_true(stage_was_sent(&early, "hello comes first"));
 }
 
@@ -161,7 +163,8 @@ static void test_progress_and_events(void **state) {
     assert_true(run_metric(run, "loss")->shown == 0.25);
     assert_true(run_metric(run, "loss")->before == 0.5);
     stage_frame(s, peer, "\"type\":\"event\",\"kind\":\"checkpoint\",\"step\":10,\"path\":\"/tmp/c\",\"bytes\":99");
-    stage_frame(s, peer, "\"type\":\"event\",\"kind\":\"gap\",\"step\":20,\"from_step\":11,\"to_step\":20,\"dropped\":9");
+    stage_frame(s, peer,
+                "\"type\":\"event\",\"kind\":\"gap\",\"step\":20,\"from_step\":11,\"to_step\":20,\"dropped\":9");
     stage_turn(s);
     assert_string_equal(run->checkpoint, "/tmp/c");
     assert_int_equal(stage_events(s, 1, "checkpoint"), 1);

@@ -109,7 +109,8 @@ static void test_retry(void **state) {
         done(s, SENT_RETRY, NULL);
         int count = s->talk.count;
         int64_t wait_ms = outbox_next_ms(s->bot) - s->mono_ms;
-        assert_in_range(wait_ms, (1000 << i) > 60000 ? 30000 : (1000 << i) / 2, (1000 << i) > 60000 ? 90000 : 1500 << i);
+        assert_in_range(wait_ms, (1000 << i) > 60000 ? 30000 : (1000 << i) / 2,
+                        (1000 << i) > 60000 ? 90000 : 1500 << i);
         stage_pass(s, wait_ms - 1);
         assert_int_equal(s->talk.count, count);
         stage_pass(s, 1);
@@ -293,7 +294,8 @@ static void test_drained_in_order(void **state) {
 /* A service that keeps the conversation itself: stored is sent, at once, and progress is one message. */
 static void test_history(void **state) {
     struct stage *s = *state;
-    struct outbox_message message = {.channel = "page", .chat = "x", .class = MESSAGE_PROGRESS, .text = "p1", .key = "progress:1"};
+    struct outbox_message message = {
+        .channel = "page", .chat = "x", .class = MESSAGE_PROGRESS, .text = "p1", .key = "progress:1"};
     int64_t first = 0, second = 0;
     assert_int_equal(outbox_add(s->bot, &message, &first), TB_OK);
     stage_turn(s);

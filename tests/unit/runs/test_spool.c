@@ -30,12 +30,14 @@ static void add(const char *format, ...) {
 }
 
 static void add_hello(const char *instance) {
-    add("{\"type\":\"hello\",\"seq\":1,\"v\":1,\"instance\":\"%s\",\"name\":\"cnn\",\"pid\":7,\"host\":\"box\",\"params\":[],"
-        "\"commands\":[],\"next_seq\":2}\n", instance);
+    add("{\"type\":\"hello\",\"seq\":1,\"v\":1,\"instance\":\"%s\",\"name\":\"cnn\",\"pid\":7,\"host\":\"box\","
+        "\"params\":[],"
+        "\"commands\":[],\"next_seq\":2}\n",
+        instance);
 }
 static void add_step(uint64_t seq, int64_t step) {
-    add("{\"type\":\"metrics\",\"seq\":%llu,\"step\":%lld,\"t_ms\":%lld,\"values\":{\"loss\":0.5}}\n", (unsigned long long)seq,
-        (long long)step, 1700000000000LL + (long long)step);
+    add("{\"type\":\"metrics\",\"seq\":%llu,\"step\":%lld,\"t_ms\":%lld,\"values\":{\"loss\":0.5}}\n",
+        (unsigned long long)seq, (long long)step, 1700000000000LL + (long long)step);
 }
 static void put(struct stage *s, const char *path) {
     stage_write(s, path, text);
@@ -150,6 +152,7 @@ static void test_large(void **state) {
     assert_in_range(partly, 2, STEPS); /* each share is committed with its ack */
     stage_restart(s);
     turns(s, 1);
+    assert_int_equal(stage_told(&s->talk, "#1 cnn started"), 0);
     peer = stage_hello(s, 0, A, "1"); /* it tries anew, while the next bot reads on */
     for (int i = 0; i < 50 && !stage_was_sent(peer, "welcome"); i++)
         stage_turn(s);
@@ -157,6 +160,7 @@ static void test_large(void **state) {
     stage_turn(s);
     assert_int_equal(stage_rows(s, run), STEPS);
     assert_int_equal(stage_row(s, run).step, STEPS);
+    assert_string_equal(stage_row(s, run).state, "running");
 }
 
 static void test_large_at_the_end(void **state) {
@@ -284,6 +288,7 @@ static void test_store_fails_in_the_middle(void **state) {
     struct process_end end = {.exit_code = 0, .ended_ms = s->wall_ms};
     runs_process_ended(s->bot, run, &end);
     stage_pass(s, 12000);
+    assert_true(bot_next_ms(s->bot) > s->mono_ms); /* waiting, not spinning */
     stage_commit_fails = 0;
     stage_pass(s, 12000);
     assert_string_equal(stage_row(s, run).state, "finished");
