@@ -7,6 +7,7 @@
 #include "command.h"
 #include "pictures.h"
 #include "render.h"
+#include "said.h"
 #include "text.h"
 #include "words.h"
 
@@ -82,6 +83,26 @@ static size_t read_output(struct call *call, const char *output, size_t size, st
     return count;
 }
 
+/* Why it came to nothing: the program's own last words where it has some. */
+static void tell_failure(struct request *request, const struct call *call, int exit_code, const char *text) {
+    bool zh = request_zh(request);
+    const char *last = strrchr(text, '\n'), *why = last ? last + 1 : text;
+    char said[800];
+    if (exit_code == TB_ETIMEDOUT)
+        why = zh ? "两分钟内没有结束" : "not done within two minutes";
+    else if (exit_code == TB_ERANGE)
+        why = zh ? "输出太多了" : "it said too much";
+    else if (exit_code < 0)
+        why = zh ? "程序被信号结束了" : "its program was ended by a signal";
+    else if (!why[0])
+        why = zh ? "程序没有说原因" : "its program gave no reason";
+    else
+        why = said_in(why, request->lang, said, sizeof said);
+    char asked[100];
+    request_say(request, zh ? "#%lld 没有做成(%s):%s。" : "#%lld could not (%s): %s.", (long long)call->run,
+                words_call(call->line, request->lang, asked, sizeof asked), why);
+}
+
 static void answered(void *user, int exit_code, const char *output, size_t size) {
     struct call *call = user;
     struct bot *bot = call->bot;
@@ -107,12 +128,7 @@ static void answered(void *user, int exit_code, const char *output, size_t size)
             request_tell(request, NULL, images[i], call->run, NULL);
         request_finish(request, true);
     } else if (request) {
-        const char *last = strrchr(text, '\n');
-        request_say(request, request_zh(request) ? "#%lld 没有做成(%s):%s" : "#%lld could not (%s): %s",
-                    (long long)call->run, call->line,
-                    exit_code < 0 ? (request_zh(request) ? "两分钟内没有结束" : "not done within two minutes")
-                    : last        ? last + 1
-                                  : text);
+        tell_failure(request, call, exit_code, text);
         request_finish(request, false);
     }
     if (bot->ports.wake) bot->ports.wake(bot->ports.user);
@@ -173,8 +189,9 @@ static enum verdict call_ended(struct request *request, const struct run *run, c
     if (status == TB_OK) status = launch_call(call, run, trainer, why, sizeof why);
     if (status < 0) {
         call_free(call);
+        char said[800];
         return request_refuse(request, "没有做成:%s。", "That could not be done: %s.",
-                              why[0] ? why : tb_error_text(status));
+                              said_in(why[0] ? why : tb_error_text(status), request->lang, said, sizeof said));
     }
     struct channel *channel = bot_channel(bot, request->channel);
     if (channel && channel->ops->typing) channel->ops->typing(channel, request->chat);
@@ -206,7 +223,9 @@ enum verdict cmd_recognize(struct request *request, struct parsed *parsed) {
     struct run *run = pick_run(request, parsed, 2, &used);
     if (!run) return REFUSED;
     char args[32];
-    snprintf(args, sizeof args, "%lld", (long long)count);
+    const struct run_command *declared = run_command(run, "recognize");
+    bool speaks = declared && declared->args && strstr(declared->args, "[zh|en]");
+    snprintf(args, sizeof args, "%lld%s", (long long)count, !speaks ? "" : request_zh(request) ? " zh" : " en");
     return call_command(request, run, "recognize", args);
 }
 

@@ -1,6 +1,7 @@
 /* cmd_chat.c: 静音 取消静音 删除 帮助 退出: what concerns the conversation itself. */
 #include "command.h"
 #include "render.h"
+#include "said.h"
 #include "schema.h"
 #include "words.h"
 
@@ -64,7 +65,7 @@ enum verdict cmd_delete(struct request *request, struct parsed *parsed) {
     int status = runs_delete(request->bot, id);
     if (status < 0)
         return request_refuse(request, "#%lld 没有删掉:%s。", "#%lld was not deleted: %s.", (long long)id,
-                              tb_error_text(status));
+                              said_error(status, request->lang));
     request_say(request, zh ? "#%lld 已删除。" : "#%lld was deleted.", (long long)id);
     return DONE;
 }

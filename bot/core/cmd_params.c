@@ -6,6 +6,7 @@
 #include "command.h"
 #include "render.h"
 #include "render_card.h"
+#include "said.h"
 #include "schema.h"
 #include "text.h"
 
@@ -54,7 +55,8 @@ static bool keep_all(struct request *request, const char *trainer, const struct 
         change_text(&changes[i], text, sizeof text);
         int status = default_put(request->bot, trainer, changes[i].name, text);
         if (status < 0) {
-            request_say(request, request_zh(request) ? "没有记下:%s。" : "Not kept: %s.", tb_error_text(status));
+            request_say(request, request_zh(request) ? "没有记下:%s。" : "Not kept: %s.",
+                        said_error(status, request->lang));
             return false;
         }
     }

@@ -5,6 +5,7 @@
 #include "command.h"
 #include "pictures.h"
 #include "render.h"
+#include "said.h"
 #include "sparkline.h"
 #include "words.h"
 
@@ -163,7 +164,7 @@ static void tell_sparks(struct request *request, const struct run *run, const st
         any = add_spark(request->bot, run, run->metrics[i].name, request->lang, &words) || any;
     if (why && why[0]) {
         words_add(&words, request_zh(request) ? "\n(画不出图:" : "\n(no picture: ");
-        words_add_foreign(&words, why, 200);
+        words_add_said(&words, why, 200, request->lang);
         words_add(&words, ")");
     }
     request_tell(request, text, 0, run->id, NULL);
@@ -236,7 +237,8 @@ enum verdict cmd_plot(struct request *request, struct parsed *parsed) {
     enum verdict verdict = REFUSED;
     int status = store_metric_names(request->bot->ports.store, run->id, take_name, &drawing->names);
     if (status < 0)
-        request_refuse(request, "读不出来:%s。", "Cannot be read: %s.", tb_error_text(status));
+        request_refuse(request, "读不出来:%s。", "Cannot be read: %s.",
+                              said_error(status, request->lang));
     else if (drawing->names.count == 0)
         request_refuse(request, "#%lld 还没有数据。", "#%lld has no data yet.", (long long)run->id);
     else if (choose(request, parsed, used ? 2 : 1, &drawing->names, &drawing->choice))

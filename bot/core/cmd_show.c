@@ -1,5 +1,6 @@
 /* cmd_show.c: 状态 列表 用 结果 谁 通道: what there is to read. */
 #include "command.h"
+#include "said.h"
 #include "outbox.h"
 #include "render.h"
 #include "render_card.h"
@@ -69,7 +70,8 @@ enum verdict cmd_list(struct request *request, struct parsed *parsed) {
     (void)parsed;
     struct ids ids = {.count = 0};
     int status = store_runs(request->bot->ports.store, 0, LIST_RUNS, take_id, &ids);
-    if (status < 0) return request_refuse(request, "读不出来:%s。", "Cannot be read: %s.", tb_error_text(status));
+    if (status < 0) return request_refuse(request, "读不出来:%s。", "Cannot be read: %s.",
+                              said_error(status, request->lang));
     if (ids.count == 0) {
         request_say(request, request_zh(request) ? "还没有训练过。发\"开始\"就开始。"
                                                  : "There is no run yet. Send \"start\" to begin one.");
@@ -98,8 +100,16 @@ enum verdict cmd_use(struct request *request, struct parsed *parsed) {
     if (!session) return request_refuse(request, "内存不够。", "Out of memory.");
     session->chosen_run = run->id;
     session_save(request->bot, session);
-    request_say(request, request_zh(request) ? "之后的命令都指 #%lld %s(%s)。" : "Later commands mean #%lld %s (%s).",
-                (long long)run->id, run->name, words_state(run->state, request->lang));
+    long long number = (long long)run->id;
+    const char *state = words_state(run->state, request->lang);
+    if (run_state_live(run->state))
+        request_say(request, request_zh(request) ? "之后的命令都指 #%lld %s(%s)。" : "Later commands mean #%lld %s (%s).",
+                    number, run->name, state);
+    else
+        request_say(request,
+                    request_zh(request) ? "没有训练在运行的时候,命令都指 #%lld %s(%s)。"
+                                        : "While nothing is running, commands mean #%lld %s (%s).",
+                    number, run->name, state);
     return DONE;
 }
 
@@ -117,7 +127,8 @@ static bool take_result(void *user, const struct result_record *result) {
     add_time(words, results->request, result->t_ms);
     words_add(words, request_zh(results->request) ? " · #%lld 第 %lld 步 · " : " · #%lld step %lld · ",
               (long long)result->run, (long long)result->step);
-    words_add_foreign(words, result->command, 60);
+    char asked[100];
+    words_add(words, "%s", words_call(result->command, results->request->lang, asked, sizeof asked));
     words_add(words, "\n");
     words_add_lines(words, result->text, 500);
     if (results->count == 0) results->image = result->image;
@@ -134,7 +145,8 @@ enum verdict cmd_results(struct request *request, struct parsed *parsed) {
     struct results results = {.request = request};
     words_init(&results.words, text, sizeof text);
     int status = store_results(request->bot->ports.store, id, LIST_RESULTS, take_result, &results);
-    if (status < 0) return request_refuse(request, "读不出来:%s。", "Cannot be read: %s.", tb_error_text(status));
+    if (status < 0) return request_refuse(request, "读不出来:%s。", "Cannot be read: %s.",
+                              said_error(status, request->lang));
     if (results.count == 0)
         return request_refuse(request, "还没有识别过。发\"识别 10\"。",
                               "There are no results yet. Send \"recognize 10\".");
@@ -167,7 +179,8 @@ enum verdict cmd_who(struct request *request, struct parsed *parsed) {
     struct audits audits = {.request = request};
     words_init(&audits.words, text, sizeof text);
     int status = store_audits(request->bot->ports.store, LIST_AUDITS, take_audit, &audits);
-    if (status < 0) return request_refuse(request, "读不出来:%s。", "Cannot be read: %s.", tb_error_text(status));
+    if (status < 0) return request_refuse(request, "读不出来:%s。", "Cannot be read: %s.",
+                              said_error(status, request->lang));
     if (audits.words.length == 0)
         return request_refuse(request, "还没有人改过什么。", "Nobody has changed anything yet.");
     request_tell(request, text, 0, 0, NULL);

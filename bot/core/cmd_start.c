@@ -5,6 +5,7 @@
 #include "changes.h"
 #include "command.h"
 #include "render.h"
+#include "said.h"
 #include "schema.h"
 #include "text.h"
 #include "words.h"
@@ -229,7 +230,7 @@ enum verdict cmd_start(struct request *request, struct parsed *parsed) {
     if (verdict != DONE) return verdict;
     struct named_text params[2 * ASSIGNMENTS_MAX + 1] = {{0}};
     size_t count = 0;
-    char why[500] = "", *by = text_print("%s:%s", request->channel, request->chat);
+    char why[500] = "", said[800], *by = text_print("%s:%s", request->channel, request->chat);
     verdict = REFUSED;
     if (by && gather(request, &plan, declared, parsed, params, &count)) {
         struct start start = {.trainer = plan.trainer,
@@ -244,8 +245,8 @@ enum verdict cmd_start(struct request *request, struct parsed *parsed) {
         if (status == TB_OK)
             request->run = run->id;
         else
-            request_say(request, request_zh(request) ? "%s 没有启动:%s" : "%s did not start: %s", plan.trainer->name,
-                        why[0] ? why : tb_error_text(status));
+            request_say(request, request_zh(request) ? "%s 没有启动:%s。" : "%s did not start: %s.", plan.trainer->name,
+                        said_in(why[0] ? why : tb_error_text(status), request->lang, said, sizeof said));
         verdict = status == TB_OK ? OPEN : REFUSED;
     }
     for (size_t i = 0; i < count; i++) {

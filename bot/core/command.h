@@ -12,6 +12,7 @@
 #include "words.h"
 
 #define REQUEST_OPEN_MS 10000    /* after this a chat is told "sent, not yet in effect" */
+#define REQUEST_SILENT_MS 6000  /* a started program that has not reported by then counts as started */
 #define REQUEST_FRESH_MS 600000  /* what changes something and is older than this is not executed */
 #define REQUEST_CONFIRM_MS 60000 /* a question waits this long for its yes */
 

@@ -32,6 +32,8 @@ struct asker {
 /* Understands and carries out one text. Returns the request's id (> 0) while its outcome is open, 0 when it is done
  * already (done was called). Strings are borrowed until return. text need not be valid UTF-8 or short. */
 uint64_t request_begin(struct bot *bot, const struct asker *asker, const char *text, size_t size);
+/* What the waiting side says when it gives up, in the language of the command. */
+const char *commands_pending_text(struct bot *bot, uint64_t request);
 /* The waiting side gives up (10 s at the API): from now on answers go to the chat as messages. */
 void request_detach(struct bot *bot, uint64_t request);
 

@@ -3,7 +3,7 @@
  * the newest fact stands in its first thirty characters, a number has a name and, where it moved, where from.
  */
 #include "render.h"
-#include "words.h"
+#include "said.h"
 #include "render_card.h"
 
 #include <math.h>
@@ -15,6 +15,11 @@ static void add_duration(struct words *words, double seconds, enum lang lang) {
     char text[64];
     render_duration(seconds, lang, text, sizeof text);
     words_add(words, "%s", text);
+}
+
+/* The bot's own error where it is one, else the text. */
+static void add_reason(struct words *words, const char *text, size_t max, bool zh) {
+    words_add_said(words, text, max, zh ? LANG_ZH : LANG_EN);
 }
 
 static void add_lines(struct words *words, const struct process_end *end, bool zh) {
@@ -32,7 +37,7 @@ static void add_lines(struct words *words, const struct process_end *end, bool z
         words_add(words, "Last %zu output lines:", count);
     for (size_t i = end->lines_count - count; i < end->lines_count; i++) {
         words_add(words, "\n");
-        words_add_foreign(words, end->lines[i], 200);
+        add_reason(words, end->lines[i], 200, zh);
     }
 }
 
@@ -67,7 +72,7 @@ static void fact_paused(struct words *words, const struct fact *fact, bool zh) {
     words_add(words, zh ? "#%lld 已暂停在第 %lld 步" : "#%lld paused at step %lld", id, step);
     if (fact->text && fact->text[0]) {
         words_add(words, zh ? ":" : ": ");
-        words_add_foreign(words, fact->text, 200);
+        add_reason(words, fact->text, 200, zh);
     }
     words_add(words, zh ? "。发\"继续\"接着练。" : ". Send \"resume\" to go on.");
 }
@@ -142,25 +147,32 @@ static void fact_stopped(struct words *words, const struct fact *fact, bool zh) 
 static void fact_crashed(struct words *words, const struct fact *fact, bool zh) {
     words_add(words, zh ? "⚠ #%lld 崩溃:" : "⚠ #%lld crashed: ", (long long)fact->run->id);
     if (!fact->end && fact->text && fact->text[0])
-        words_add_foreign(words, fact->text, 300);
+        add_reason(words, fact->text, 300, zh);
     else
         add_end(words, fact->run, fact->end, zh);
-    words_add(words, zh ? ",第 %lld 步。" : ", at step %lld. ", (long long)fact->step);
+    if (fact->step > 0)
+        words_add(words, zh ? ",第 %lld 步。" : ", at step %lld. ", (long long)fact->step);
+    else
+        words_add(words, zh ? ",一步也没有练。" : ", before its first step. ");
     if (fact->end) add_lines(words, fact->end, zh);
 }
 
 static void fact_not_started(struct words *words, const struct fact *fact, bool zh) {
     words_add(words, zh ? "⚠ #%lld %s 没有启动" : "⚠ #%lld %s did not start", (long long)fact->run->id,
               fact->run->name);
-    if (fact->text && fact->text[0]) {
+    const struct process_end *end = fact->end;
+    const char *why = fact->text ? fact->text : "";
+    bool keeper = end && end->not_started && end->lines_count > 0; /* its last line is the keeper's word why */
+    if (keeper && !why[0]) why = end->lines[end->lines_count - 1];
+    if (why[0]) {
         words_add(words, zh ? ":" : ": ");
-        words_add_foreign(words, fact->text, 400);
-    } else if (fact->end && !fact->end->not_started) {
+        add_reason(words, why, 400, zh);
+    } else if (end && !end->not_started) {
         words_add(words, zh ? ":" : ": ");
-        add_end(words, fact->run, fact->end, zh);
+        add_end(words, fact->run, end, zh);
     }
     words_add(words, zh ? "。" : ". ");
-    if (fact->end && fact->end->lines_count > 0) add_lines(words, fact->end, zh);
+    if (end && end->lines_count > 0 && !keeper) add_lines(words, end, zh);
 }
 
 static void fact_lost(struct words *words, const struct fact *fact, bool zh) {
@@ -224,9 +236,9 @@ static void fact_gap(struct words *words, const struct fact *fact, bool zh) {
               (long long)fact->run->id, (long long)fact->from_step, (long long)fact->to_step, (long long)fact->dropped);
 }
 
-static void fact_text(struct words *words, const struct fact *fact) {
+static void fact_text(struct words *words, const struct fact *fact, bool zh) {
     if (fact->run) words_add(words, "#%lld ", (long long)fact->run->id);
-    words_add_foreign(words, fact->text ? fact->text : "", 1000);
+    add_reason(words, fact->text ? fact->text : "", 1000, zh);
 }
 
 static void fact_signal(struct words *words, const struct fact *fact, bool zh) {
@@ -246,7 +258,7 @@ static void fact_store(struct words *words, const struct fact *fact, bool zh) {
         return;
     }
     words_add(words, zh ? "⚠ 数据库写不进去:" : "⚠ The database cannot be written: ");
-    words_add_foreign(words, fact->text ? fact->text : "", 300);
+    add_reason(words, fact->text ? fact->text : "", 300, zh);
     words_add(words, zh ? "。训练不受影响;消息照发,但重启后不会重发。"
                         : ". Training is not affected; messages still leave, but not again after a restart.");
 }
@@ -302,7 +314,7 @@ size_t render_fact(const struct fact *fact, enum lang lang, enum progress_style 
     case FACT_NOTE:
     case FACT_IMAGE:
     case FACT_LATE:
-        fact_text(&words, fact);
+        fact_text(&words, fact, zh);
         break;
     case FACT_TERM_SENT:
     case FACT_KILL_SENT:

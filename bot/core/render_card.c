@@ -37,10 +37,6 @@ static void add_before(struct words *words, const struct run *run, const struct 
 
 static void add_bar(struct words *words, const struct run *run, bool zh) {
     long long step = (long long)run->step, total = (long long)run->total_steps;
-    if (total <= 0) {
-        words_add(words, zh ? "第 %lld 步" : "step %lld", step);
-        return;
-    }
     double share = (double)step / (double)total;
     int cells = share >= 1 ? BAR_CELLS : share > 0 ? (int)(share * BAR_CELLS) : 0;
     for (int i = 0; i < BAR_CELLS; i++)
@@ -85,8 +81,10 @@ static void add_card(struct words *words, const struct run *run, const char *sta
         add_metric(words, first, lang);
         add_arrow(words, first);
     }
-    words_add(words, "\n");
-    add_bar(words, run, zh);
+    if (run->total_steps > 0) { /* else the head has named the step */
+        words_add(words, "\n");
+        add_bar(words, run, zh);
+    }
     if (loss || lr) words_add(words, "\n");
     if (loss) {
         add_metric(words, loss, lang);
@@ -116,6 +114,7 @@ static void add_others(struct words *words, const struct run *run, enum lang lan
     for (size_t i = 0; i < run->metrics_count && count < 6; i++) {
         const struct run_metric *metric = &run->metrics[i];
         if (metric == run_loss(run) || metric == run_accuracy(run)) continue;
+        if (strcmp(metric->name, "test_images") == 0) continue; /* said with the test's accuracy */
         words_add(words, count++ == 0 ? "\n" : " · ");
         add_metric(words, metric, lang);
     }
@@ -123,7 +122,11 @@ static void add_others(struct words *words, const struct run *run, enum lang lan
 
 void render_status(struct words *words, const struct run *run, enum lang lang) {
     bool zh = lang == LANG_ZH, live = run_state_live(run->state);
-    add_card(words, run, run->state == RUN_RUNNING ? NULL : words_state(run->state, lang), lang);
+    bool silent = run->state == RUN_STARTING && run->pid > 0 && !run->start_request && !run->instance[0];
+    const char *state = silent                      ? (zh ? "在运行,还没有报告过" : "runs, has reported nothing yet")
+                        : run->state == RUN_RUNNING ? NULL
+                                                    : words_state(run->state, lang);
+    add_card(words, run, state, lang);
     if (run->state == RUN_RUNNING) add_speed(words, run, lang);
     add_others(words, run, lang);
     if (live || run->started_ms <= 0 || run->ended_ms < run->started_ms) return;
@@ -177,7 +180,11 @@ void render_started(struct words *words, const struct run *run, int64_t from_ste
 void render_stopped(struct words *words, const struct run *run, int64_t step, const char *path, int64_t bytes,
                     enum lang lang) {
     bool zh = lang == LANG_ZH;
-    words_add(words, zh ? "#%lld 已停在第 %lld 步" : "#%lld stopped at step %lld", (long long)run->id, (long long)step);
+    if (run->instance[0] || step > 0)
+        words_add(words, zh ? "#%lld 已停在第 %lld 步" : "#%lld stopped at step %lld", (long long)run->id,
+                  (long long)step);
+    else /* it never reported a step */
+        words_add(words, zh ? "#%lld 已停止" : "#%lld stopped", (long long)run->id);
     const struct run_metric *metric = run_accuracy(run);
     if (!metric) metric = run_loss(run);
     if (metric) {
@@ -189,7 +196,11 @@ void render_stopped(struct words *words, const struct run *run, int64_t step, co
         words_add(words, zh ? "没有存档。" : "Nothing was saved.");
         return;
     }
-    words_add(words, zh ? "存档:" : "Checkpoint: ");
+    if (run->checkpoint_step >= 0 && run->checkpoint_step < step && strcmp(path, run->checkpoint) == 0)
+        words_add(words, zh ? "这一步没有存成,最近的存档是第 %lld 步:" : "This step was not saved; the last checkpoint is of step %lld: ",
+                  (long long)run->checkpoint_step);
+    else
+        words_add(words, zh ? "存档:" : "Checkpoint: ");
     words_add_foreign(words, words_path(run, path), 300);
     if (bytes > 0) {
         char text[40];

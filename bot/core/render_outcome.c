@@ -4,8 +4,17 @@
  */
 #include "render.h"
 #include "render_card.h"
+#include "said.h"
 
 #include <string.h>
+
+/* The trainer's plan came before its answer, so the run knows the new length already. */
+static bool changes_length(const struct outcome *outcome) {
+    for (size_t i = 0; i < outcome->count; i++)
+        if (strcmp(outcome->new_values[i].name, "ti") == 0 || strcmp(outcome->new_values[i].name, "bs") == 0)
+            return true;
+    return false;
+}
 
 static void outcome_applied(struct words *words, const struct control *control, const struct outcome *outcome,
                             enum lang lang) {
@@ -22,14 +31,21 @@ static void outcome_applied(struct words *words, const struct control *control, 
         }
         words_add_wire(words, &now->value);
     }
-    words_add(words, zh ? ",从第 %lld 步起生效。" : ", from step %lld on.", (long long)outcome->step);
+    words_add(words, zh ? ",从第 %lld 步起生效" : ", from step %lld on", (long long)outcome->step);
+    if (changes_length(outcome) && control->run->total_steps > 0) {
+        words_add(words, zh ? ",现在共 " : ", now ");
+        words_add_count(words, control->run->total_steps);
+        words_add(words, zh ? " 步" : " steps in all");
+    }
+    words_add(words, zh ? "。" : ".");
 }
 
 static void outcome_rejected(struct words *words, const struct control *control, const struct outcome *outcome,
                              bool zh) {
     words_add(words, zh ? "#%lld 没有照做:" : "#%lld refused: ", (long long)control->run->id);
-    words_add_foreign(words, outcome->why && outcome->why[0] ? outcome->why : (zh ? "没有说原因" : "no reason given"),
-                      400);
+    words_add_said(words, outcome->why && outcome->why[0] ? outcome->why : (zh ? "没有说原因" : "no reason given"),
+                   400, zh ? LANG_ZH : LANG_EN);
+    words_add(words, zh ? "。" : ".");
 }
 
 static void outcome_saved(struct words *words, const struct control *control, const struct outcome *outcome, bool zh) {

@@ -353,21 +353,56 @@ void commands_started(struct bot *bot, uint64_t id, const struct run *run) {
 
 /* ---- time ---- */
 
+/* The run that this request started and that has said nothing yet; NULL: it waits for something else. */
+static struct run *silent_start(const struct request *request) {
+    struct run *run = request->run > 0 ? runs_find(request->bot, request->run) : NULL;
+    bool waits = run && run->start_request == request->id && run->state == RUN_STARTING;
+    return waits && run->pid > 0 && !run->instance[0] && !run->conn ? run : NULL;
+}
+
+/* A program need not report: the start is answered all the same, with what is known. */
+static void answer_silent(struct request *request, struct run *run) {
+    run->start_request = 0;
+    request_say(request,
+                request_zh(request) ? "#%lld %s 的进程在运行(%lld),还没有报告过。它一报告我就告诉你;发\"停止\"会用 SIGTERM 停它。"
+                                    : "#%lld %s: its process runs (%lld) but has reported nothing yet. I will tell you when "
+                                      "it does; \"stop\" ends it with SIGTERM.",
+                (long long)run->id, run->name, (long long)run->pid);
+    request_finish(request, true);
+}
+
+static void answer_silents(struct bot *bot, int64_t now) {
+    for (struct request *request = bot->requests->first, *next; request; request = next) {
+        next = request->next;
+        struct run *run = now - request->begun_ms >= REQUEST_SILENT_MS ? silent_start(request) : NULL;
+        if (run) answer_silent(request, run);
+    }
+}
+
+const char *commands_pending_text(struct bot *bot, uint64_t id) {
+    const struct request *request = request_find(bot, id);
+    enum lang lang = request ? request->lang : bot->ports.settings->language;
+    return lang == LANG_ZH ? "已发出,还没生效。有结果我就告诉你。" : "Sent, not yet in effect. I will tell you the outcome.";
+}
+
 void commands_tick(struct bot *bot) {
     int64_t now = clock_mono_ms(bot->ports.clock);
+    answer_silents(bot, now);
     for (struct request *request = bot->requests->first; request; request = request->next) {
         if (request->reply || request->pending_told || now - request->begun_ms < REQUEST_OPEN_MS) continue;
         request->pending_told = true;
-        request_say(request, request_zh(request) ? "已发出,还没生效。有结果我就告诉你。"
-                                                 : "Sent, not yet in effect. I will tell you the outcome.");
+        request_say(request, "%s", commands_pending_text(bot, request->id));
     }
 }
 
 int64_t commands_next_ms(const struct bot *bot) {
     int64_t next = INT64_MAX;
-    for (const struct request *request = bot->requests->first; request; request = request->next)
+    for (const struct request *request = bot->requests->first; request; request = request->next) {
         if (!request->reply && !request->pending_told && request->begun_ms + REQUEST_OPEN_MS < next)
             next = request->begun_ms + REQUEST_OPEN_MS;
+        if (request->begun_ms + REQUEST_SILENT_MS < next && silent_start(request))
+            next = request->begun_ms + REQUEST_SILENT_MS;
+    }
     return next;
 }
 

@@ -2,6 +2,7 @@
 #include "schema.h"
 #include "argv.h"
 #include "requests.h"
+#include "said.h"
 #include "text.h"
 #include "words.h"
 
@@ -298,8 +299,9 @@ enum verdict schema_get(struct request *request, const struct trainer_settings *
     int status = schema->asking ? TB_OK : ask_trainer(bot, trainer, why, sizeof why);
     schema->asked = true;
     if (status < 0) {
-        return request_refuse(request, "%s 没法启动(describe):%s", "%s cannot start (describe): %s", trainer->name,
-                              why[0] ? why : tb_error_text(status));
+        char said[800];
+        return request_refuse(request, "%s 没法启动(describe):%s。", "%s cannot start (describe): %s.", trainer->name,
+                              said_in(why[0] ? why : tb_error_text(status), request->lang, said, sizeof said));
     }
     schema->asking = true;
     free(request->waits_for);

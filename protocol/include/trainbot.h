@@ -125,6 +125,8 @@ TB_API uint64_t tb_dropped(const struct tb_run *run);
 TB_API void tb_started(struct tb_run *run);                                       /* the first step is about to run */
 TB_API void tb_plan(struct tb_run *run, int64_t step, int64_t total_steps, int64_t batch); /* the length changed */
 TB_API void tb_checkpoint(struct tb_run *run, int64_t step, const char *path, int64_t bytes);
+/* The checkpoint that TB_ASK_SAVE asked for could not be written: told to who asked for it. why is borrowed. */
+TB_API void tb_save_failed(struct tb_run *run, int64_t step, const char *why);
 TB_API void tb_paused(struct tb_run *run, int64_t step, const char *reason);       /* reason: "asked", "nan", … */
 TB_API void tb_resumed(struct tb_run *run, int64_t step);
 TB_API void tb_rewound(struct tb_run *run, int64_t step); /* went back to `step`; rows after it are superseded */

@@ -71,7 +71,8 @@ static void answer(struct tb_run *run, const char *id, struct wire_frame *frame)
     pthread_mutex_lock(&run->lock);
     for (size_t i = 0; i < RUN_ANSWERS; i++) {
         struct answer *a = &run->answers[i];
-        if (!a->id || a->line || strcmp(a->id, id) != 0) continue;
+        if (!a->id || strcmp(a->id, id) != 0) continue;
+        free(a->line); /* a save that was taken up and then failed has a second answer */
         *a = (struct answer){a->id, line, size, frame->kind};
         line = NULL;
         break;
@@ -179,6 +180,18 @@ static void take(struct tb_run *run, const struct wire_frame *frame, int64_t ste
         break;
     default:
         break;
+    }
+}
+
+/* A stop goes on without its checkpoint, so only a note tells of it. */
+void tb_save_failed(struct tb_run *run, int64_t step, const char *why) {
+    if (run_dead(run)) return;
+    if (run->save_id && !run->stop) {
+        answer_rejected(run, run->save_id, why);
+        free(run->save_id);
+        run->save_id = NULL;
+    } else {
+        report_note(run, step, "%s", why);
     }
 }
 

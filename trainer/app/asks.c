@@ -44,7 +44,21 @@ void asks_settings(struct trainer *t) {
     values_read(t, &t->settings);
     if (t->settings.ti != before.ti) t->fixed_steps = 0; /* a new length counts more than --steps */
     int64_t total = trainer_total(t);
-    if (total != t->total_steps || t->settings.bs != before.bs) tb_plan(t->run, t->step, total, t->settings.bs);
+    bool told = t->started_ms != 0 && total == t->total_steps; /* plan_tell, before the change was answered */
+    if (!told && (total != t->total_steps || t->settings.bs != before.bs))
+        tb_plan(t->run, t->step, total, t->settings.bs);
+    t->total_steps = total;
+}
+
+static void plan_tell(struct trainer *t, const struct settings *wanted) {
+    struct settings now = t->settings;
+    t->settings = *wanted;
+    int64_t fixed = t->fixed_steps;
+    if (wanted->ti != now.ti) t->fixed_steps = 0;
+    int64_t total = trainer_total(t);
+    t->settings = now;
+    t->fixed_steps = fixed;
+    if (total != t->total_steps || wanted->bs != now.bs) tb_plan(t->run, t->step, total, wanted->bs);
     t->total_steps = total;
 }
 
@@ -68,6 +82,7 @@ bool asks_accept(void *user, const struct tb_change *changes, size_t count, char
                  (long long)wanted.bs, number_grouped(t->samples, seen, sizeof seen));
         return false;
     }
+    if (length && t->started_ms != 0) plan_tell(t, &wanted); /* before the answer, which names the new length */
     return true;
 }
 

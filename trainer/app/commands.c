@@ -32,7 +32,7 @@ static int recognize_call(void *user, const char *args, struct tb_reply *reply) 
 }
 
 static const struct tb_command rows[] = {
-    {.name = "recognize", .args = "[N]", .help = "predictions for the first N test images", .call = recognize_call}};
+    {.name = "recognize", .args = "[N] [zh|en]", .help = "predictions for the first N test images", .call = recognize_call}};
 static make_fn *const makes[] = {recognize};
 _Static_assert(sizeof rows / sizeof *rows == sizeof makes / sizeof *makes, "each command has both halves");
 

@@ -20,6 +20,8 @@
 static const char *const digit_names[DATA_CLASSES] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
 static const char *const fashion_names[DATA_CLASSES] = {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
                                                         "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
+static const char *const fashion_names_zh[DATA_CLASSES] = {"T恤", "裤子", "套头衫", "连衣裙", "外套",
+                                                           "凉鞋", "衬衫", "运动鞋", "包",     "短靴"};
 
 static int file_open(const char *dir, const char *name, char *path, size_t path_size, char *error) {
     int fd = -1;
@@ -135,7 +137,9 @@ int data_load(const char *dir, struct data *ret_data, char *error) {
         data_release(&data);
         return -1;
     }
-    data.classes = is_fashion(dir, &data) ? fashion_names : digit_names;
+    bool fashion = is_fashion(dir, &data);
+    data.classes = fashion ? fashion_names : digit_names;
+    data.classes_zh = fashion ? fashion_names_zh : digit_names;
     int64_t pixels = data.train.count * data.train.height * data.train.width;
     data.checksum = checksum(data.train.labels, data.train.count, checksum(data.train.pixels, pixels, 0));
     *ret_data = data;

@@ -18,7 +18,7 @@ struct data_set {
 
 struct data {
     struct data_set train, test;
-    const char *const *classes; /* DATA_CLASSES names; static */
+    const char *const *classes, *const *classes_zh; /* DATA_CLASSES names each; static */
     uint32_t checksum;          /* CRC-32 of the training pixels and labels: is it the same data on resume? */
 };
 

@@ -100,7 +100,7 @@ static void step_run(struct trainer *t) {
 static void test_tell(struct trainer *t) {
     const struct data_set *set = &t->data.test;
     double metrics[ENGINE_METRICS_MAX];
-    struct tb_value values[ENGINE_METRICS_MAX];
+    struct tb_value values[ENGINE_METRICS_MAX + 1];
     const struct batch batch = {.pixels = set->pixels, .labels = set->labels, .count = set->count};
     if (engine_evaluate(t->engine, &batch, metrics, NULL) != 0) {
         say_note(t, "the test set could not be evaluated");
@@ -111,7 +111,8 @@ static void test_tell(struct trainer *t) {
         values[i] = (struct tb_value){t->test_names[i], metrics[i]};
         if (strcmp(t->model->metrics[i], "acc") == 0) printf("Testing Accuracy: %.5f\n", metrics[i]);
     }
-    tb_progress(t->run, t->step, values, (size_t)t->model->metrics_count);
+    values[t->model->metrics_count] = (struct tb_value){"test_images", (double)set->count};
+    tb_progress(t->run, t->step, values, (size_t)t->model->metrics_count + 1);
 }
 
 static void run_open(struct trainer *t, const struct tb_command *commands, size_t count) {
@@ -189,6 +190,7 @@ int trainer_run(struct trainer *t) {
         t->run = NULL;
         return rc;
     }
+    if (t->resumed_from >= 0) tb_plan(t->run, t->step, t->total_steps, t->settings.bs); /* where it goes on */
     tb_started(t->run);
     t->started_ms = mono_ms();
     t->started_samples = t->samples;

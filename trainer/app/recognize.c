@@ -53,17 +53,22 @@ static int guesses_make(struct trainer *t, int64_t count, struct guess *guesses)
     return 0;
 }
 
-static void text_write(const struct trainer *t, const struct guess *guesses, int64_t count, struct answer *answer) {
+static void text_write(const struct trainer *t, const struct guess *guesses, int64_t count, bool zh,
+                       struct answer *answer) {
+    const char *const *names = zh ? t->data.classes_zh : t->data.classes;
     int64_t right = 0;
     for (int64_t i = 0; i < count; i++)
         right += guesses[i].predicted == guesses[i].truth;
-    answer_add(answer, "%lld of %lld right (step %lld)", (long long)right, (long long)count, (long long)t->step);
+    if (zh)
+        answer_add(answer, "%lld 张对了 %lld 张(第 %lld 步)", (long long)count, (long long)right, (long long)t->step);
+    else
+        answer_add(answer, "%lld of %lld right (step %lld)", (long long)right, (long long)count, (long long)t->step);
     for (int64_t i = 0; i < count; i++) {
-        const char *predicted = t->data.classes[guesses[i].predicted], *truth = t->data.classes[guesses[i].truth];
+        const char *predicted = names[guesses[i].predicted], *truth = names[guesses[i].truth];
         if (guesses[i].predicted == guesses[i].truth)
             answer_add(answer, "\n%lld. %s ✓ %.0f %%", (long long)i + 1, truth, 100 * guesses[i].probability);
         else
-            answer_add(answer, "\n%lld. ✗ predicted %s (%.0f %%), is %s", (long long)i + 1, predicted,
+            answer_add(answer, zh ? "\n%lld. ✗ 认成%s(%.0f %%),其实是%s" : "\n%lld. ✗ predicted %s (%.0f %%), is %s", (long long)i + 1, predicted,
                        100 * guesses[i].probability, truth);
     }
     snprintf(answer->title, sizeof answer->title, "%lld of %lld right", (long long)right, (long long)count);
@@ -106,7 +111,12 @@ int recognize(struct trainer *t, const char *args, struct answer *ret_answer) {
     int64_t count = RECOGNIZE_DEFAULT, most = t->data.test.count < RECOGNIZE_MAX ? t->data.test.count : RECOGNIZE_MAX;
     if (count > most) count = most;
     char word[32];
-    snprintf(word, sizeof word, "%.31s", args + strspn(args, " "));
+    size_t length = strlen(args);
+    bool zh = length >= 2 && strcmp(args + length - 2, "zh") == 0;
+    bool en = length >= 2 && strcmp(args + length - 2, "en") == 0;
+    if (zh || en) length -= 2;
+    snprintf(word, sizeof word, "%.*s", (int)(length < 31 ? length : 31), args);
+    memmove(word, word + strspn(word, " "), strlen(word) + 1 - strspn(word, " "));
     word[strcspn(word, " ")] = '\0';
     if (*word != '\0' && !number_parse_int(word, 1, most, &count)) {
         answer_add(ret_answer, "recognize takes a number of images between 1 and %lld, not \"%s\"", (long long)most,
@@ -122,7 +132,7 @@ int recognize(struct trainer *t, const char *args, struct answer *ret_answer) {
         answer_add(ret_answer, "not enough memory to recognize %lld images", (long long)count);
         return -1;
     }
-    text_write(t, guesses, count, ret_answer);
+    text_write(t, guesses, count, zh, ret_answer);
     if (picture_draw(t, guesses, count, ret_answer) != 0) answer_add(ret_answer, "\n(no memory for the picture)");
     return 0;
 }

@@ -21,7 +21,7 @@ struct answer {
     size_t png_size;
 };
 
-/* `args`: "", or how many images. 0, or -1: refused, `text` says why. answer_release frees in both cases. */
+/* `args`: "", or how many images, and the language of the text ("zh", "en"). 0, or -1: refused, `text` says why. answer_release frees in both cases. */
 __attribute__((warn_unused_result)) int recognize(struct trainer *trainer, const char *args, struct answer *ret_answer);
 void answer_release(struct answer *answer);
 

@@ -125,15 +125,24 @@ int state_restore(struct trainer *t, char *error) {
     return 0;
 }
 
+/* Somebody waits for this save. */
+static void failure_tell(struct trainer *t, const char *why) {
+    say_line("nothing saved: %s", why);
+    if (t->run != NULL) tb_save_failed(t->run, t->step, why);
+}
+
 /* Puts `last` into the folder and tells the person. */
 static void last_write(struct trainer *t, bool asked) {
     char error[APP_ERROR_SIZE];
     if (t->shelf.lock < 0) {
-        if (asked) say_note(t, "nothing saved: there is no checkpoint folder (--checkpoint-dir)");
+        if (asked) failure_tell(t, "there is no checkpoint folder (--checkpoint-dir)");
         return;
     }
     if (shelf_save(&t->shelf, &t->last, asked, t->last_path, &t->last_bytes, error) != 0) {
-        if (asked || !t->save_failing) say_note(t, "%s; the training goes on", error);
+        if (asked)
+            failure_tell(t, error);
+        else if (!t->save_failing)
+            say_note(t, "%s; the training goes on", error);
         t->save_failing = true;
         return;
     }
@@ -161,7 +170,10 @@ void state_save(struct trainer *t, bool asked) {
     char error[APP_ERROR_SIZE];
     int rc = t->last.step == t->step && last_is_current(t) ? 0 : state_take(t, error);
     if (rc < 0) {
-        say_note(t, "nothing saved: %s", error);
+        if (asked)
+            failure_tell(t, error);
+        else
+            say_note(t, "nothing saved: %s", error);
         return;
     }
     if (rc > 0 && (asked || !t->trouble_told)) {

@@ -53,7 +53,7 @@ static void ends(const char *status, int exit_status) {
 /* Sends a set and returns its answer. */
 static const cJSON *set(const char *id, const char *params, const char *answer) {
     peer_send(&peer, "{\"type\":\"set\",\"id\":\"%s\",\"params\":%s}", id, params);
-    return peer_wait(&peer, answer, id);
+    return strcmp(answer, "plan") == 0 ? peer_wait(&peer, "event", "plan") : peer_wait(&peer, answer, id);
 }
 
 static void control(const char *type, const char *id) {
@@ -94,12 +94,13 @@ static void live_values(void **state) {
     assert_true(peer_number(cJSON_GetObjectItem(applied, "old"), "lr") == 0.001);
     assert_true(peer_number(cJSON_GetObjectItem(applied, "new"), "lr") == 0.5);
 
-    applied = set("b", "{\"bs\":100}", "applied");
-    at = peer_number(applied, "step");
-    const cJSON *plan = peer_wait(&peer, "event", "plan");
+    const cJSON *plan = set("b", "{\"bs\":100}", "plan"); /* before the answer, which names the new length */
     assert_true(peer_number(plan, "batch") == 100);
+    at = peer_number(plan, "step");
     double seen = at * 50; /* all steps so far were of 50 samples */
     assert_true(peer_number(plan, "total_steps") == at + floor((1e9 - seen) / 100));
+    applied = peer_wait(&peer, "applied", "b");
+    assert_true(peer_number(applied, "step") == at);
 
     const cJSON *no = set("c", "{\"ti\":60}", "rejected");
     assert_non_null(strstr(peer_text(no, "why"), "ti 60 leaves no step"));
@@ -110,9 +111,9 @@ static void live_values(void **state) {
     applied = set("f", "{\"lr\":0.25}", "applied");
     assert_true(peer_number(cJSON_GetObjectItem(applied, "old"), "lr") == 0.5);
 
-    applied = set("g", "{\"bs\":50,\"ti\":1000000}", "applied"); /* a new length while it runs: it ends by itself */
-    plan = peer_wait(&peer, "event", "plan");
+    plan = set("g", "{\"bs\":50,\"ti\":1000000}", "plan"); /* a new length while it runs: it ends by itself */
     double total = peer_number(plan, "total_steps");
+    peer_wait(&peer, "applied", "g");
     assert_true(total >= peer.steps);
     peer_wait_step(&peer, (int64_t)total);
     ends("finished", 0);

@@ -68,7 +68,7 @@ static void test_start_refusals(void **state) {
     assert_string_equal(scene_say(s, "开始 续"), "写法:开始 [训练器] [续 N] [名=值 …]");
     assert_int_equal(s->launches, 0);
     s->fail_start = true;
-    assert_string_equal(scene_say(s, "开始"), "cnn 没有启动:no such program");
+    assert_string_equal(scene_say(s, "开始"), "cnn 没有启动:no such program。");
     assert_false(s->ok);
     s->fail_start = false;
     assert_string_equal(scene_say(s, "开始 续 1"), "#1 没有存档,不能接着练。");
@@ -202,7 +202,7 @@ static void test_recognize_live(void **state) {
     scene_frame(s, "\"type\":\"result\",\"id\":\"%s\",\"text\":\"9 of 10 right\",\"images\":[]", s->trainer.id);
     assert_string_equal(s->last, "9 of 10 right");
     assert_true(s->ok);
-    const char *kept = strstr(scene_say(s, "结果"), "#1 第 0 步 · recognize 10\n9 of 10 right");
+    const char *kept = strstr(scene_say(s, "结果"), "#1 第 0 步 · 识别 10\n9 of 10 right");
     assert_non_null(kept);
     assert_null(strstr(kept + 1, "#1")); /* once */
     scene_say(s, "难例 16");
@@ -235,7 +235,7 @@ static void test_recognize_ended(void **state) {
     assert_non_null(strstr(scene_say(s, "results"), "recognize 10\n8 of 10 right"));
     scene_say(s, "识别 10");
     scene_describe(s, 2, "cannot read it\n");
-    assert_string_equal(s->last, "#1 没有做成(recognize 10):cannot read it");
+    assert_string_equal(s->last, "#1 没有做成(识别 10):cannot read it。");
     assert_false(s->ok);
 }
 

@@ -1,5 +1,6 @@
 /* The lines of the phone, to the letter, in both languages. */
 #include "render.h"
+#include "said.h"
 #include "text.h"
 #include "words.h"
 
@@ -82,7 +83,7 @@ static void test_progress(void **state) {
     run->metrics[1].before = NAN;
     assert_string_equal(
         say(&fact, LANG_ZH, STYLE_CARD),
-        "cnn #7 · 第 970 步 · 准确率 0.8906\n第 970 步\n损失 0.3021(十步前 0.3187) · lr 0.001\n2,140 样本/秒");
+        "cnn #7 · 第 970 步 · 准确率 0.8906\n损失 0.3021(十步前 0.3187) · lr 0.001\n2,140 样本/秒");
     run_free(run);
 }
 
@@ -162,8 +163,34 @@ static void test_outcomes(void **state) {
     assert_string_equal(out, "#7 已停在第 530 步,准确率 0.8712。没有存档。");
     outcome = (struct outcome){.kind = OUTCOME_REJECTED, .why = "no\nsuch"};
     render_outcome(&control, &outcome, LANG_EN, out, sizeof out);
-    assert_string_equal(out, "#7 refused: no such");
+    assert_string_equal(out, "#7 refused: no such.");
+    outcome.why = "ti 60 leaves no step of 128 samples: 1,280 are seen already";
+    render_outcome(&control, &outcome, LANG_ZH, out, sizeof out);
+    assert_string_equal(out, "#7 没有照做:迭代 60 一步也不剩了:批量是 128,已经练了 1,280 个样本。");
     run_free(run);
+}
+
+static void test_said(void **state) {
+    (void)state;
+    static const char *const pairs[][2] = {
+        {"cannot run /no/such: No such file or directory", "/no/such 运行不了:没有这个文件或目录"},
+        {"cannot enter /a b: Not a directory", "进不了目录 /a b:不是目录"},
+        {"cannot save /x/step-5: No space left on device; the training goes on", "存不了 /x/step-5:磁盘满了。训练照常"},
+        {"checkpoint /x/step-5: corrupt: its checksum does not hold", "存档 /x/step-5:损坏了:校验不对"},
+        {"trainbot-train: no data folder /d: No such file or directory", "trainbot-train: 没有数据目录 /d:没有这个文件或目录"},
+        {"something else entirely", "something else entirely"},
+        {"cannot run : x", "cannot run : x"},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        assert_string_equal(said_in(pairs[i][0], LANG_ZH, out, sizeof out), pairs[i][1]);
+        assert_string_equal(said_in(pairs[i][0], LANG_EN, out, sizeof out), pairs[i][0]);
+    }
+    for (int error = 0; error > -20; error--) /* every error of ours has its Chinese */
+        assert_true(error == 0 || (unsigned char)said_error(error, LANG_ZH)[0] >= 0x80);
+    char small[8];
+    said_in("cannot enter /a: Not a directory", LANG_ZH, small, sizeof small);
+    assert_true(strlen(small) < sizeof small && text_utf8_valid(small, strlen(small)));
 }
 
 /* Every kind says something, in both languages, cut anywhere without breaking a character. */
@@ -242,7 +269,8 @@ static void test_numbers(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_progress), cmocka_unit_test(test_alerts),     cmocka_unit_test(test_finished),
-        cmocka_unit_test(test_outcomes), cmocka_unit_test(test_every_kind), cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_outcomes),
+        cmocka_unit_test(test_said), cmocka_unit_test(test_every_kind), cmocka_unit_test(test_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
