@@ -42,6 +42,7 @@ void outbox_free(struct bot *bot) {
             entry_free(entry);
             entry = next;
         }
+        line_forget_idle(line);
         free(line->chat);
         free(line);
         line = next_line;
@@ -123,7 +124,7 @@ static void line_append(struct line *line, struct entry *entry) {
     if (entry->row.id > line->read_id) line->read_id = entry->row.id;
 }
 
-void line_remove(struct line *line, struct entry *entry) {
+static void line_unlink(struct line *line, struct entry *entry) {
     struct entry *before = NULL;
     for (struct entry **at = &line->first; *at; before = *at, at = &(*at)->next)
         if (*at == entry) {
@@ -133,7 +134,46 @@ void line_remove(struct line *line, struct entry *entry) {
             break;
         }
     if (line->current == entry) line->current = NULL;
+    entry->next = NULL;
+}
+
+void line_remove(struct line *line, struct entry *entry) {
+    line_unlink(line, entry);
     entry_free(entry);
+}
+
+void line_rest(struct line *line, struct entry *entry) {
+    line_unlink(line, entry);
+    entry->next = line->idle;
+    line->idle = entry;
+    if (++line->idle_count <= OUTBOX_IDLE) return;
+    struct entry **at = &line->idle;
+    while ((*at)->next)
+        at = &(*at)->next;
+    entry_free(*at);
+    *at = NULL;
+    line->idle_count--;
+}
+
+void line_forget_idle(struct line *line) {
+    for (struct entry *entry; (entry = line->idle);) {
+        line->idle = entry->next;
+        entry_free(entry);
+    }
+    line->idle_count = 0;
+}
+
+/* Out of the idle ones; NULL: it is not among them. */
+static struct entry *take_idle(struct line *line, const struct outbox_message *message) {
+    for (struct entry **at = &line->idle; *at; at = &(*at)->next) {
+        struct entry *entry = *at;
+        if (entry->row.run != message->run || strcmp(entry->key, message->key) != 0) continue;
+        *at = entry->next;
+        entry->next = NULL;
+        line->idle_count--;
+        return entry;
+    }
+    return NULL;
 }
 
 /* ---- from the store ---- */
@@ -222,15 +262,17 @@ static bool keep_message(void *user, const struct message_record *row) {
 
 /* The entry whose text this progress message replaces: one that waits, or a sent one (*ret_sent) that can be changed in
  * place. */
-static struct entry *entry_to_replace(struct bot *bot, struct line *line, const char *key, bool *ret_sent) {
+static struct entry *entry_to_replace(struct bot *bot, struct line *line, const struct outbox_message *message,
+                                      bool *ret_sent) {
     const struct channel_traits *traits = &line->channel->traits;
     for (struct entry *entry = line->first; entry; entry = entry->next)
-        if (strcmp(entry->key, key) == 0) return entry;
+        if (entry->row.run == message->run && strcmp(entry->key, message->key) == 0) return entry;
     if (!traits->edit && !line->more) return NULL;
-    struct reading reading = {.bot = bot};
-    if (store_message_by_key(bot->ports.store, line->channel->ops->name, line->chat, key, keep_message, &reading) < 0 ||
-        !reading.entry)
+    struct reading reading = {.bot = bot, .entry = take_idle(line, message)};
+    if (!reading.entry && store_message_by_key(bot->ports.store, line->channel->ops->name, line->chat, message->key,
+                                               keep_message, &reading) < 0)
         return NULL;
+    if (!reading.entry) return NULL;
     bool waits = reading.entry->row.state == MESSAGE_QUEUED;
     *ret_sent = !waits;
     if (!waits && !traits->history && (!traits->edit || !reading.entry->service_id[0])) {
@@ -333,7 +375,7 @@ int outbox_add(struct bot *bot, const struct outbox_message *message, int64_t *r
     if (!line) return TB_ENOMEM;
     if (message->class == MESSAGE_PROGRESS && message->key && message->key[0]) {
         bool sent = false;
-        struct entry *entry = entry_to_replace(bot, line, message->key, &sent);
+        struct entry *entry = entry_to_replace(bot, line, message, &sent);
         if (entry) {
             if (ret_id) *ret_id = entry->row.id;
             return replace_text(bot, line, entry, message, sent);

@@ -139,6 +139,7 @@ void outbox_committed(struct bot *bot) {
 }
 
 static void lose_rows(struct bot *bot, struct line *line) {
+    line_forget_idle(line); /* what they say of their rows may be undone */
     for (struct entry *entry = line->first, *next; entry; entry = next) {
         next = entry->next;
         if (entry->durable) continue;
@@ -231,7 +232,12 @@ static void entry_sent(struct bot *bot, struct line *line, struct entry *entry, 
     entry->due_mono_ms = 0;
     line->sent++;
     if (!history) note_state(bot, line, entry, false);
-    if (!again) line_remove(line, entry);
+    if (again) return;
+    bool changes = entry->row.class == MESSAGE_PROGRESS && entry->key[0] && line->channel->traits.edit;
+    if (changes && !entry->from_memory)
+        line_rest(line, entry);
+    else
+        line_remove(line, entry);
 }
 
 static void entry_refused(struct bot *bot, struct line *line, struct entry *entry, const struct sent *sent) {

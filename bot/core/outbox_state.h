@@ -10,6 +10,7 @@
 #define OUTBOX_REFILL 64     /* with fewer than this, the next ones are read */
 #define OUTBOX_UNSTORED 4096 /* while the store fails: more than these are let go, and the log says so */
 #define OUTBOX_UNNOTED 1024
+#define OUTBOX_IDLE 128 /* sent progress of one conversation kept in memory, to be changed in place */
 
 struct entry {
     struct message_record row; /* strings are owned by the fields below */
@@ -29,7 +30,8 @@ struct line {
     struct channel *channel;
     char *chat;
     struct entry *first, *last, *current; /* current: under way */
-    size_t count;
+    struct entry *idle;                   /* newest first: rows that stand as sent, known without asking the store */
+    size_t count, idle_count;
     bool more;       /* further rows wait in the store … */
     int64_t read_id; /* … above this id */
     double tokens;   /* at tokens_ms */
@@ -51,6 +53,8 @@ struct outbox {
 
 int64_t outbox_now(const struct bot *bot);
 void line_remove(struct line *line, struct entry *entry);
+void line_rest(struct line *line, struct entry *entry); /* sent, and likely to be changed soon */
+void line_forget_idle(struct line *line);
 void line_refill(struct bot *bot, struct line *line); /* the next rows from the store, where few are left in memory */
 /* The record with the strings that it has now. */
 struct message_record *entry_row(struct line *line, struct entry *entry);

@@ -291,6 +291,29 @@ static void test_drained_in_order(void **state) {
     assert_int_equal(s->talk.count, MESSAGES + 1);
 }
 
+/* More runs than are kept in memory: each is still one message, changed in place. */
+static void test_many_progress_messages(void **state) {
+    struct stage *s = *state;
+    enum { RUNS = 300, ROUNDS = 3 };
+    s->talk.channel.traits.edit = true;
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int run = 1; run <= RUNS; run++) {
+            char text[64], key[32];
+            snprintf(text, sizeof text, "run %d round %d", run, round);
+            snprintf(key, sizeof key, "progress:%d", run);
+            struct outbox_message message = {
+                .channel = "talk", .chat = "boss", .class = MESSAGE_PROGRESS, .text = text, .key = key, .run = run};
+            assert_int_equal(outbox_add(s->bot, &message, NULL), TB_OK);
+            if (run % 7 == 0) stage_turn(s);
+        }
+        stage_turn(s);
+    }
+    assert_int_equal(s->talk.count, RUNS * ROUNDS);
+    for (int i = RUNS; i < RUNS * ROUNDS; i++)
+        assert_string_not_equal(s->talk.edits[i], "");
+    assert_int_equal(outbox_count(s->bot, "talk").queued, 0);
+}
+
 /* A service that keeps the conversation itself: stored is sent, at once, and progress is one message. */
 static void test_history(void **state) {
     struct stage *s = *state;
@@ -326,6 +349,7 @@ int main(void) {
         TEST(test_progress_interval),
         TEST(test_hundred_thousand),
         TEST(test_drained_in_order),
+        TEST(test_many_progress_messages),
         TEST(test_history),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
