@@ -105,6 +105,7 @@ int store_open(const char *state_dir, struct store **ret_store, char *why, size_
     }
     r = file_make(path, why, why_size);
     if (r < 0) return r;
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* its count of bytes takes a lock at every allocation */
     struct store *store = calloc(1, sizeof *store);
     if (!store) {
         snprintf(why, why_size, "out of memory");
