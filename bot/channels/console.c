@@ -32,9 +32,9 @@ struct client {
     char *bytes;
     size_t size, room;
     bool terminal, attached, closing;
-    bool ending;      /* it has said all; it goes when it is answered */
-    unsigned waits;   /* looks since then */
-    uint64_t request; /* open send */
+    bool ending;           /* it has said all; it goes when it is answered */
+    unsigned waits, quiet; /* looks since then; those in a row that found nothing open */
+    uint64_t request;      /* open send */
     struct client *next, **at;
 };
 
@@ -248,7 +248,7 @@ static void client_dismiss(struct client *client) {
     }
 }
 
-/* Answers are written at a turn's end, so the first look comes after one. */
+/* Answers are written at a turn's end, so there has to be one between two looks that find nothing open. */
 static void on_ending(uv_timer_t *timer) {
     struct console *console = timer->data;
     bool more = false;
@@ -257,7 +257,8 @@ static void on_ending(uv_timer_t *timer) {
         if (!client->ending || client->closing || client->waits > ENDING_LOOKS) continue;
         bool busy =
             client->request || (client->attached && commands_busy(console->channel.bot, "console", client->uid));
-        if (++client->waits < 2 || (busy && client->waits < ENDING_LOOKS)) {
+        client->quiet = busy ? 0 : client->quiet + 1;
+        if (client->quiet < 2 && ++client->waits < ENDING_LOOKS) {
             more = true;
             continue;
         }
