@@ -111,12 +111,14 @@ static void take_gap(struct bot *bot, struct run *run, const struct wire_event *
 static int take_event(struct bot *bot, struct run *run, const struct wire_event *event) {
     int status = TB_OK;
     const char *text = event->text ? event->text : "";
+    /* One that goes on from a checkpoint begins there, and rows that a full spool let go were steps too. */
+    bool tells_step = event->kind == WIRE_EV_PLAN || event->kind == WIRE_EV_CHECKPOINT || event->kind == WIRE_EV_FINISHED;
+    if (tells_step && event->step > run->step) run->step = event->step;
     switch (event->kind) {
     case WIRE_EV_STARTED:
         if (run->state == RUN_STARTING) runs_set_state(bot, run, RUN_RUNNING);
         break;
     case WIRE_EV_PLAN:
-        if (event->step > run->step) run->step = event->step; /* one that goes on from a checkpoint begins there */
         if (event->total_steps > 0) run->total_steps = event->total_steps;
         if (event->batch > 0) run->batch = event->batch;
         runs_event(bot, run, event->step, "plan", "%lld steps, batch %lld", (long long)run->total_steps,

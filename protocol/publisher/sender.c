@@ -42,6 +42,11 @@ struct sender {
     uint64_t rows_seen;
     int thin_level;
     int64_t thin_from, thin_to, thin_rows;
+    union { /* the newest progress row among them: the end of a stretch, and of the training, stays known */
+        struct ring_row row;
+        unsigned char bytes[sizeof(struct ring_row) + TB_VALUES_MAX * sizeof(struct tb_value)];
+    } kept;
+    bool has_kept;
 };
 
 struct sender *sender_create(struct tb_run *run, const char *socket_path, char *spool_path, uint64_t spool_max) {
@@ -148,10 +153,22 @@ static void flush_batch(struct sender *s) {
     batch_clear(&s->batch);
 }
 
+static void add_progress(struct sender *s) {
+    struct wire_rows rows = batch_rows(&s->batch);
+    struct wire_frame frame = {.kind = WIRE_PROGRESS, .u.progress = rows};
+    add_frame(s, &frame);
+    batch_clear(&s->batch);
+}
+
 static void end_thinning(struct sender *s) {
     if (!s->thin_rows) return;
     flush_batch(s);
-    add_gap(s, s->thin_from, s->thin_to, s->thin_rows);
+    if (s->has_kept && batch_add(&s->batch, &s->kept.row)) {
+        add_progress(s);
+        s->thin_rows--;
+    }
+    s->has_kept = false;
+    if (s->thin_rows) add_gap(s, s->thin_from, s->thin_to, s->thin_rows);
     s->thin_rows = 0;
 }
 
@@ -172,6 +189,10 @@ static bool thinned(struct sender *s, const struct ring_row *row) {
     if (level == 0 || (level < 64 && s->rows_seen % (UINT64_C(1) << level) == 0)) return false;
     if (s->thin_rows++ == 0) s->thin_from = row->step;
     s->thin_to = row->step;
+    if (row->kind == RING_PROGRESS) {
+        memcpy(s->kept.bytes, row, sizeof *row + row->count * sizeof *row->values);
+        s->has_kept = true;
+    }
     return true;
 }
 
@@ -184,13 +205,6 @@ static void tell_cut(struct sender *s, const struct ring_row *row) {
                                         .t_ms = row->t_ms,
                                         .text = "a row has more than 16 values; the others are left out"};
     add_frame(s, &frame);
-}
-
-static void add_progress(struct sender *s) {
-    struct wire_rows rows = batch_rows(&s->batch);
-    struct wire_frame frame = {.kind = WIRE_PROGRESS, .u.progress = rows};
-    add_frame(s, &frame);
-    batch_clear(&s->batch);
 }
 
 static void take_row(struct sender *s, const struct ring_row *row) {
