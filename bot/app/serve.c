@@ -42,7 +42,8 @@ struct serve {
     struct channel *web;
     enum phase phase;
     bool quit_asked;
-    bool folding; /* a checkpoint of the log is under way */
+    bool folding;                /* a checkpoint of the log is under way */
+    struct store_reader *folder; /* its connection; opened with the first, touched by one pool thread at a time */
     int lock_fd, to_close, level, exit_code;
     int64_t started_ms, timer_due_ms; /* INT64_MAX: the timer does not run */
 };
@@ -131,10 +132,10 @@ struct checkpoint {
 
 static void checkpoint_work(uv_work_t *work) {
     struct checkpoint *checkpoint = (struct checkpoint *)work;
-    struct store_reader *reader = NULL;
-    if (store_reader_open(checkpoint->serve->config->settings.state_dir, &reader) < 0) return;
-    (void)!store_reader_checkpoint(reader);
-    store_reader_close(reader);
+    if (!checkpoint->serve->folder &&
+        store_reader_open(checkpoint->serve->config->settings.state_dir, &checkpoint->serve->folder) < 0)
+        return;
+    (void)!store_reader_checkpoint(checkpoint->serve->folder);
 }
 
 static void checkpoint_done(uv_work_t *work, int status) {
@@ -374,6 +375,7 @@ static int leave(struct serve *serve) {
     web_free(serve->web);
     uv_run(&serve->loop, UV_RUN_DEFAULT);
     bot_free(serve->bot);
+    store_reader_close(serve->folder);
     store_close(serve->store);
     int left = uv_loop_close(&serve->loop);
     if (left != 0) fprintf(stderr, "trainbot: the loop still held handles: %s\n", uv_strerror(left));

@@ -11,6 +11,7 @@
 struct web {
     struct channel channel; /* first: core hands it back */
     struct http_server *server;
+    bool nudged; /* something was sent in this turn */
 };
 
 static struct web *web_of(struct channel *channel) {
@@ -29,8 +30,15 @@ static void web_send(struct channel *channel, const struct outgoing *message) {
     struct http_server *server = web_of(channel)->server;
     const struct sent sent = {.status = SENT_OK};
     if (channel->bot->store_status != TB_OK) http_server_unsaved(server, message);
-    http_server_nudge(server);
+    web_of(channel)->nudged = true;
     outbox_done(channel->bot, message->message, &sent);
+}
+
+/* One look into the store for all that left in this turn. */
+static void web_flush(struct channel *channel) {
+    if (!web_of(channel)->nudged) return;
+    web_of(channel)->nudged = false;
+    http_server_nudge(web_of(channel)->server);
 }
 
 static void web_typing(struct channel *channel, const char *chat) {
@@ -58,6 +66,7 @@ static const struct channel_ops ops = {
     .name = "web",
     .start = web_start,
     .send = web_send,
+    .flush = web_flush,
     .typing = web_typing,
     .logout = web_logout,
     .describe = web_describe,

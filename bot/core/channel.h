@@ -49,6 +49,8 @@ struct channel_ops {
     int (*start)(struct channel *channel, char *why, size_t why_size);
     /* Sends or edits one message; outbox_done(bot, message, …) must follow exactly once, from here or later. */
     void (*send)(struct channel *channel, const struct outgoing *message);
+    /* All that is due in this turn was handed over (may be NULL): for channels that gather. */
+    void (*flush)(struct channel *channel);
     /* A slow answer is being made (may be NULL). */
     void (*typing)(struct channel *channel, const char *chat);
     /* 退出: forget the credentials, end the session (NULL: nothing to log out from). */

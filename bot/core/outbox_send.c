@@ -117,6 +117,11 @@ static bool send_unmarked(struct bot *bot, struct entry *entry) {
     return true;
 }
 
+static void flush_channels(struct bot *bot) {
+    for (struct channel *channel = bot->channels; channel; channel = channel->next)
+        if (channel->ops->flush) channel->ops->flush(channel);
+}
+
 void outbox_pump(struct bot *bot) {
     int64_t now = outbox_now(bot);
     for (struct line *line = bot->outbox->lines; line; line = line->next)
@@ -127,6 +132,7 @@ void outbox_pump(struct bot *bot) {
             if (!mark_sending(bot, line, entry) && !send_unmarked(bot, entry)) continue;
             hand_over(bot, line, entry);
         }
+    flush_channels(bot);
 }
 
 /* ---- the store's moods ---- */
@@ -169,6 +175,7 @@ void outbox_store_failed(struct bot *bot) {
             if (!unmarked || send_unmarked(bot, entry)) hand_over(bot, line, entry);
         }
     }
+    flush_channels(bot);
 }
 
 void outbox_unnoted(struct bot *bot, int64_t id, int64_t sent_ms) {

@@ -34,7 +34,8 @@
 #define PAGE_MESSAGE_MAX 65536       /* bytes of one message from a page */
 #define PAGE_ROWS_BYTES (256u << 10) /* of rows waiting for one page */
 #define PAGE_RUNS_MAX 256            /* runs with news waiting for one page */
-#define PAGE_RECENT_MAX 64           /* encoded messages kept for all pages */
+#define PAGE_WRITES_MAX 256     /* packets in one writable callback */
+#define PAGE_RECENT_MAX 512           /* encoded messages kept for all pages */
 
 struct page;
 struct http_server;
