@@ -237,8 +237,7 @@ enum verdict cmd_plot(struct request *request, struct parsed *parsed) {
     enum verdict verdict = REFUSED;
     int status = store_metric_names(request->bot->ports.store, run->id, take_name, &drawing->names);
     if (status < 0)
-        request_refuse(request, "读不出来:%s。", "Cannot be read: %s.",
-                              said_error(status, request->lang));
+        request_refuse(request, "读不出来:%s。", "Cannot be read: %s.", said_error(status, request->lang));
     else if (drawing->names.count == 0)
         request_refuse(request, "#%lld 还没有数据。", "#%lld has no data yet.", (long long)run->id);
     else if (choose(request, parsed, used ? 2 : 1, &drawing->names, &drawing->choice))

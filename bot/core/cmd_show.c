@@ -70,8 +70,8 @@ enum verdict cmd_list(struct request *request, struct parsed *parsed) {
     (void)parsed;
     struct ids ids = {.count = 0};
     int status = store_runs(request->bot->ports.store, 0, LIST_RUNS, take_id, &ids);
-    if (status < 0) return request_refuse(request, "读不出来:%s。", "Cannot be read: %s.",
-                              said_error(status, request->lang));
+    if (status < 0)
+        return request_refuse(request, "读不出来:%s。", "Cannot be read: %s.", said_error(status, request->lang));
     if (ids.count == 0) {
         request_say(request, request_zh(request) ? "还没有训练过。发\"开始\"就开始。"
                                                  : "There is no run yet. Send \"start\" to begin one.");
@@ -103,7 +103,8 @@ enum verdict cmd_use(struct request *request, struct parsed *parsed) {
     long long number = (long long)run->id;
     const char *state = words_state(run->state, request->lang);
     if (run_state_live(run->state))
-        request_say(request, request_zh(request) ? "之后的命令都指 #%lld %s(%s)。" : "Later commands mean #%lld %s (%s).",
+        request_say(request,
+                    request_zh(request) ? "之后的命令都指 #%lld %s(%s)。" : "Later commands mean #%lld %s (%s).",
                     number, run->name, state);
     else
         request_say(request,
@@ -145,8 +146,8 @@ enum verdict cmd_results(struct request *request, struct parsed *parsed) {
     struct results results = {.request = request};
     words_init(&results.words, text, sizeof text);
     int status = store_results(request->bot->ports.store, id, LIST_RESULTS, take_result, &results);
-    if (status < 0) return request_refuse(request, "读不出来:%s。", "Cannot be read: %s.",
-                              said_error(status, request->lang));
+    if (status < 0)
+        return request_refuse(request, "读不出来:%s。", "Cannot be read: %s.", said_error(status, request->lang));
     if (results.count == 0)
         return request_refuse(request, "还没有识别过。发\"识别 10\"。",
                               "There are no results yet. Send \"recognize 10\".");
@@ -169,7 +170,13 @@ static bool take_audit(void *user, const struct audit_record *audit) {
     words_add(words, " · ");
     words_add_foreign(words, audit->what, 60);
     words_add(words, " → ");
-    words_add_foreign(words, audit->outcome, 100);
+    bool zh = request_zh(audits->request);
+    const char *outcome = audit->outcome, *colon = strstr(outcome, ": ");
+    bool done = strncmp(outcome, "done", 4) == 0, refused = strncmp(outcome, "refused", 7) == 0;
+    if (zh && (done || refused)) words_add(words, done ? "做了" : "没做");
+    if (zh && (done || refused)) outcome = colon ? colon + 2 : "";
+    if (outcome != audit->outcome && outcome[0]) words_add(words, ":");
+    words_add_foreign(words, outcome, 100);
     return !words->full;
 }
 
@@ -179,8 +186,8 @@ enum verdict cmd_who(struct request *request, struct parsed *parsed) {
     struct audits audits = {.request = request};
     words_init(&audits.words, text, sizeof text);
     int status = store_audits(request->bot->ports.store, LIST_AUDITS, take_audit, &audits);
-    if (status < 0) return request_refuse(request, "读不出来:%s。", "Cannot be read: %s.",
-                              said_error(status, request->lang));
+    if (status < 0)
+        return request_refuse(request, "读不出来:%s。", "Cannot be read: %s.", said_error(status, request->lang));
     if (audits.words.length == 0)
         return request_refuse(request, "还没有人改过什么。", "Nobody has changed anything yet.");
     request_tell(request, text, 0, 0, NULL);
@@ -208,7 +215,7 @@ enum verdict cmd_channels(struct request *request, struct parsed *parsed) {
         while (*said == ' ')
             said++;
         if (*said) words_add(&words, " · ");
-        words_add_foreign(&words, said, 200);
+        words_add_said(&words, said, 200, request->lang);
     }
     if (words.length == 0) return request_refuse(request, "没有打开的通道。", "No channel is enabled.");
     request_tell(request, text, 0, 0, NULL);

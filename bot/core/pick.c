@@ -104,8 +104,8 @@ enum verdict ask_run(struct request *request, struct run *run, enum control_kind
     request->run = run->id;
     request_handled(request);
     int status = runs_ask(request->bot, run, control);
-    if (status < 0) return request_refuse(request, "没有发出去:%s。", "Not sent: %s.",
-                              said_error(status, request->lang));
+    if (status < 0)
+        return request_refuse(request, "没有发出去:%s。", "Not sent: %s.", said_error(status, request->lang));
     return OPEN;
 }
 

@@ -123,7 +123,7 @@ static void add_others(struct words *words, const struct run *run, enum lang lan
 void render_status(struct words *words, const struct run *run, enum lang lang) {
     bool zh = lang == LANG_ZH, live = run_state_live(run->state);
     bool silent = run->state == RUN_STARTING && run->pid > 0 && !run->start_request && !run->instance[0];
-    const char *state = silent                      ? (zh ? "在运行,还没有报告过" : "runs, has reported nothing yet")
+    const char *state = silent ? (zh ? "在运行,还没有报告过" : "runs, has reported nothing yet")
                         : run->state == RUN_RUNNING ? NULL
                                                     : words_state(run->state, lang);
     add_card(words, run, state, lang);
@@ -197,7 +197,9 @@ void render_stopped(struct words *words, const struct run *run, int64_t step, co
         return;
     }
     if (run->checkpoint_step >= 0 && run->checkpoint_step < step && strcmp(path, run->checkpoint) == 0)
-        words_add(words, zh ? "这一步没有存成,最近的存档是第 %lld 步:" : "This step was not saved; the last checkpoint is of step %lld: ",
+        words_add(words,
+                  zh ? "这一步没有存成,最近的存档是第 %lld 步:"
+                     : "This step was not saved; the last checkpoint is of step %lld: ",
                   (long long)run->checkpoint_step);
     else
         words_add(words, zh ? "存档:" : "Checkpoint: ");

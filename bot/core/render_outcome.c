@@ -43,8 +43,8 @@ static void outcome_applied(struct words *words, const struct control *control, 
 static void outcome_rejected(struct words *words, const struct control *control, const struct outcome *outcome,
                              bool zh) {
     words_add(words, zh ? "#%lld 没有照做:" : "#%lld refused: ", (long long)control->run->id);
-    words_add_said(words, outcome->why && outcome->why[0] ? outcome->why : (zh ? "没有说原因" : "no reason given"),
-                   400, zh ? LANG_ZH : LANG_EN);
+    words_add_said(words, outcome->why && outcome->why[0] ? outcome->why : (zh ? "没有说原因" : "no reason given"), 400,
+                   zh ? LANG_ZH : LANG_EN);
     words_add(words, zh ? "。" : ".");
 }
 

@@ -364,9 +364,10 @@ static struct run *silent_start(const struct request *request) {
 static void answer_silent(struct request *request, struct run *run) {
     run->start_request = 0;
     request_say(request,
-                request_zh(request) ? "#%lld %s 的进程在运行(%lld),还没有报告过。它一报告我就告诉你;发\"停止\"会用 SIGTERM 停它。"
-                                    : "#%lld %s: its process runs (%lld) but has reported nothing yet. I will tell you when "
-                                      "it does; \"stop\" ends it with SIGTERM.",
+                request_zh(request)
+                    ? "#%lld %s 的进程在运行(%lld),还没有报告过。它一报告我就告诉你;发\"停止\"会用 SIGTERM 停它。"
+                    : "#%lld %s: its process runs (%lld) but has reported nothing yet. I will tell you when "
+                      "it does; \"stop\" ends it with SIGTERM.",
                 (long long)run->id, run->name, (long long)run->pid);
     request_finish(request, true);
 }
@@ -382,7 +383,8 @@ static void answer_silents(struct bot *bot, int64_t now) {
 const char *commands_pending_text(struct bot *bot, uint64_t id) {
     const struct request *request = request_find(bot, id);
     enum lang lang = request ? request->lang : bot->ports.settings->language;
-    return lang == LANG_ZH ? "已发出,还没生效。有结果我就告诉你。" : "Sent, not yet in effect. I will tell you the outcome.";
+    return lang == LANG_ZH ? "已发出,还没生效。有结果我就告诉你。"
+                           : "Sent, not yet in effect. I will tell you the outcome.";
 }
 
 void commands_tick(struct bot *bot) {

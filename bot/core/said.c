@@ -45,6 +45,9 @@ static const struct phrase {
     {"the other side is gone", "对方已经不在了"},
     {"no answer in time", "没有按时回答"},
     {"unknown error", "原因不明"},
+    /* how a channel is */
+    {"* attached", "连着 $1 个"},
+    {"port *, pages *, remote trainers *", "端口 $1,打开的页面 $2,远程训练 $3"},
     /* starting a program */
     {"not started: *", "没有启动:$1"},
     {"cannot enter *: *", "进不了目录 $1:$2"},
@@ -107,7 +110,8 @@ static const struct phrase {
      "存档时用的是 $1,现在是 $2:曲线会接上,但不会逐位相同"},
     {"the training data is not what the checkpoint was trained on: the curve will differ",
      "训练数据和存档时的不一样,曲线会不同"},
-    {"nothing is left to train: a larger ti (now *) or --steps goes on", "没有剩下要练的了:把 ti 调大(现在是 $1)再接着练"},
+    {"nothing is left to train: a larger ti (now *) or --steps goes on",
+     "没有剩下要练的了:把 ti 调大(现在是 $1)再接着练"},
     /* … its steps */
     {"nobody is connected who could resume", "没有人连着,无法继续"},
     {"a weight is nan at step * (loss before: *, lr *); paused, resume goes back to step *",

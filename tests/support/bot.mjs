@@ -118,12 +118,12 @@ export class Bot {
 
 // A small WebSocket client: text messages as objects, in `messages` and to on().
 export class Socket {
-  static open(bot, path = '/ws') {
+  static open(bot, path = '/ws', token = bot.token) {
     return new Promise((resolve, reject) => {
       const key = randomBytes(16).toString('base64');
       const request = http.request({ host: '127.0.0.1', port: bot.port, path, headers: {
         connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': key,
-        authorization: `Bearer ${bot.token}` } });
+        authorization: `Bearer ${token}` } });
       request.on('upgrade', (answer, stream, head) => {
         const accept = createHash('sha1').update(key + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest('base64');
         if (answer.headers['sec-websocket-accept'] !== accept) reject(new Error('a wrong accept header'));

@@ -20,7 +20,7 @@
 static const char *const digit_names[DATA_CLASSES] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
 static const char *const fashion_names[DATA_CLASSES] = {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
                                                         "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
-static const char *const fashion_names_zh[DATA_CLASSES] = {"T恤", "裤子", "套头衫", "连衣裙", "外套",
+static const char *const fashion_names_zh[DATA_CLASSES] = {"T恤",  "裤子", "套头衫", "连衣裙", "外套",
                                                            "凉鞋", "衬衫", "运动鞋", "包",     "短靴"};
 
 static int file_open(const char *dir, const char *name, char *path, size_t path_size, char *error) {

@@ -68,8 +68,8 @@ static void text_write(const struct trainer *t, const struct guess *guesses, int
         if (guesses[i].predicted == guesses[i].truth)
             answer_add(answer, "\n%lld. %s ✓ %.0f %%", (long long)i + 1, truth, 100 * guesses[i].probability);
         else
-            answer_add(answer, zh ? "\n%lld. ✗ 认成%s(%.0f %%),其实是%s" : "\n%lld. ✗ predicted %s (%.0f %%), is %s", (long long)i + 1, predicted,
-                       100 * guesses[i].probability, truth);
+            answer_add(answer, zh ? "\n%lld. ✗ 认成%s(%.0f %%),其实是%s" : "\n%lld. ✗ predicted %s (%.0f %%), is %s",
+                       (long long)i + 1, predicted, 100 * guesses[i].probability, truth);
     }
     snprintf(answer->title, sizeof answer->title, "%lld of %lld right", (long long)right, (long long)count);
 }

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { BIN, Bot, SLOW, Socket, join, scratch, trainerSection, until } from '../../support/bot.mjs';
 
 const TRAIN = join(BIN, 'trainbot-train');
@@ -13,9 +14,9 @@ const DESCRIBE = (model) => `resume_args=--resume {checkpoint}\ndescribe=${TRAIN
 const LONG = '--param ti=1000000000000 --param ds=1000 --param save_every=1000000000';
 
 // A Chinese line names things as they are called, and says all else in Chinese.
-const NAMES = /#\d+|"[^"]*"|\S*\/\S+|step-\d+|SIG[A-Z]+|\b(cnn|softmax|mlp|soft|plain|fails|deaf|nodata|cut|nosuch|noexec|nodir|lr|ti|bs|ds|NaN|CPU|kB|MB|GB|adam|sgd|pause|stop|ignore|nan|seed|momentum|optimiser|optimizer|save_every|dropout|IDX|gzip|ubyte|console|web|operator|viewer|trainbot-train|describe)\b/g;
+const NAMES = /#\d+|"[^"]*"|\S*\/\S+|step-\d+|SIG[A-Z]+|\b(cnn|softmax|mlp|soft|plain|fails|deaf|nodata|cut|nosuch|noexec|nodir|lr|ti|bs|ds|NaN|CPU|kB|MB|GB|adam|sgd|pause|stop|ignore|nan|seed|momentum|optimiser|optimizer|save_every|dropout|IDX|gzip|ubyte|console|web|far|elsewhere|operator|viewer|trainbot-train|describe)\b/g;
 function chinese(text) {
-  const rest = text.replace(/最后.行输出:[^]*/, '').replace(NAMES, ''); // what a program printed stands as it was
+  const rest = text.replace(/最后.行输出:[^]*/, '').replaceAll(hostname(), '').replace(NAMES, ''); // what a program printed stands as it was
   assert.doesNotMatch(rest, /[A-Za-z]{3,}/, `English in Chinese: ${text}`);
   assert.doesNotMatch(text, /[\uff0c\uff1a\uff1b\uff08\uff09]|\\[#.*_`n]/, `punctuation: ${text}`); // one kind in all replies
   assert.ok(text.split('\n').length <= 30 && text.length < 2000, `too long for a screen: ${text}`);
@@ -359,4 +360,32 @@ test('a corrupt checkpoint, and one that cannot be written', { timeout: 90000 * 
   assert.match(chinese(await talk.send('开始 cnn 续 1', 1)), /^⚠ #2 cnn 没有启动:退出码 2。最后一行输出:\n.*损坏/);
   assert.match(chinese(await talk.send('识别 5 #1', 1)), /^#1 没有做成\(识别 5\):.*损坏/);
   assert.match(chinese(await talk.send('开始 cnn 续 2', 1)), /没有存档/);
+});
+
+test('a trainer on another machine: its token, and nothing with a wrong one', { timeout: 60000 * SLOW }, async (t) => {
+  const dir = scratch(), token = 'a-token-for-remote-trainers-0123456789';
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  writeFileSync(join(dir, 'token'), `${token}\n`, { mode: 0o600 });
+  const { bot, talk } = await begin(t, '[trainer cnn]\ncommand=/bin/true\n', [`channel web.trainer_token_file=${join(dir, 'token')}`]);
+  await assert.rejects(Socket.open(bot, '/trainer', 'wrong'), /401/);
+  await assert.rejects(Socket.open(bot, '/trainer'), /401/, 'the page\'s token is none for trainers');
+  const far = await Socket.open(bot, '/trainer', token);
+  far.send({ type: 'hello', v: 1, instance: 'f'.repeat(32), name: 'far', pid: 1, host: 'elsewhere', total_steps: 100, batch: 1, next_seq: 1,
+    params: [{ name: 'lr', type: 'float', value: 0.1, min: 0, max: 1, live: true, help: '' }], commands: [] });
+  const welcome = await until('the welcome', () => far.messages.find((message) => message.type === 'welcome'));
+  far.hear = (message) => {
+    if (message.type === 'set') far.send({ type: 'applied', seq: 4, id: message.id, step: 2, old: { lr: 0.1 }, new: message.params });
+    if (message.type === 'stop') far.send({ type: 'applied', seq: 5, id: message.id, step: 2, old: {}, new: {} });
+    if (message.type === 'stop') far.send({ type: 'bye', seq: 6, status: 'stopped' });
+  };
+  for (const [seq, step] of [[1, 1], [2, 2]]) far.send({ type: 'metrics', seq, step, t_ms: Date.now(), values: { loss: 1 / step } });
+  far.send({ type: 'progress', seq: 3, step: 2, values: { acc: 0.5 } });
+  await until('the rows acknowledged', () => far.messages.some((message) => message.type === 'ack' && message.seq >= 3));
+  complete(await bot.csv(welcome.run), 1, 2);
+  assert.match(chinese(await talk.send('状态')), /^far #1 · 2 % · 准确率 0\.5/);
+  assert.match(chinese(await talk.send('lr x0.5')), /^#1 lr 0\.1 → 0\.05,从第 2 步起生效。$/);
+  assert.match(chinese(await talk.send('停止')), /^#1 已停在第 2 步,准确率 0\.5。没有存档。$/);
+  assert.match(chinese(await talk.send('通道')), /远程训练 1/);
+  assert.match(chinese(await talk.send('谁')), /做了:#1 已停在第 2 步/);
+  far.close();
 });

@@ -247,7 +247,7 @@ static void test_delete(void **state) {
     runs_disconnected(s->bot, &s->trainer.conn);
     s->trainer.conn.run = NULL;
     assert_string_equal(scene_say(s, "是"), "现在没有要确认的事。");
-    assert_string_equal(scene_say(s, "删除 1"), "要删掉 #1 cnn(已停止,0 步)和它的全部文件吗?60 秒内回\"是\"。");
+    assert_string_equal(scene_say(s, "删除 1"), "要删掉 #1 cnn(已停止,530 步)和它的全部文件吗?60 秒内回\"是\"。");
     assert_string_equal(scene_say(s, "否"), "好,不动。");
     assert_string_equal(scene_say(s, "是"), "现在没有要确认的事。");
     scene_say(s, "删除 1");
@@ -339,7 +339,7 @@ static void test_audit(void **state) {
     assert_string_equal(scene_say(s, "谁"), "还没有人改过什么。");
     scene_say(s, "停止");
     const char *text = scene_say(s, "谁");
-    assert_non_null(strstr(text, "web:token · 停止 → refused: 现在没有在运行的训练"));
+    assert_non_null(strstr(text, "web:token · 停止 → 没做:现在没有在运行的训练"));
     assert_non_null(strstr(scene_say(s, "通道"), "talk · 已发 0 · connected"));
 }
 

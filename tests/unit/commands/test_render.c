@@ -81,9 +81,8 @@ static void test_progress(void **state) {
                         "Iter 124160, Minibatch Loss= 0.302114, Training Accuracy= 0.89062");
     run->total_steps = 0;
     run->metrics[1].before = NAN;
-    assert_string_equal(
-        say(&fact, LANG_ZH, STYLE_CARD),
-        "cnn #7 · 第 970 步 · 准确率 0.8906\n损失 0.3021(十步前 0.3187) · lr 0.001\n2,140 样本/秒");
+    assert_string_equal(say(&fact, LANG_ZH, STYLE_CARD),
+                        "cnn #7 · 第 970 步 · 准确率 0.8906\n损失 0.3021(十步前 0.3187) · lr 0.001\n2,140 样本/秒");
     run_free(run);
 }
 
@@ -177,7 +176,8 @@ static void test_said(void **state) {
         {"cannot enter /a b: Not a directory", "进不了目录 /a b:不是目录"},
         {"cannot save /x/step-5: No space left on device; the training goes on", "存不了 /x/step-5:磁盘满了。训练照常"},
         {"checkpoint /x/step-5: corrupt: its checksum does not hold", "存档 /x/step-5:损坏了:校验不对"},
-        {"trainbot-train: no data folder /d: No such file or directory", "trainbot-train: 没有数据目录 /d:没有这个文件或目录"},
+        {"trainbot-train: no data folder /d: No such file or directory",
+         "trainbot-train: 没有数据目录 /d:没有这个文件或目录"},
         {"something else entirely", "something else entirely"},
         {"cannot run : x", "cannot run : x"},
         {"", ""},
@@ -268,9 +268,9 @@ static void test_numbers(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_progress), cmocka_unit_test(test_alerts),     cmocka_unit_test(test_finished),
-        cmocka_unit_test(test_outcomes),
-        cmocka_unit_test(test_said), cmocka_unit_test(test_every_kind), cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_progress), cmocka_unit_test(test_alerts), cmocka_unit_test(test_finished),
+        cmocka_unit_test(test_outcomes), cmocka_unit_test(test_said),   cmocka_unit_test(test_every_kind),
+        cmocka_unit_test(test_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
