@@ -22,6 +22,7 @@ struct control {
     bool due;               /* leaves for the first time after this turn's commit */
     char *by;               /* "web:token", for the history */
     int64_t asked_mono_ms;
+    int64_t asked_total;    /* the run's total_steps when it was asked; 0 unknown */
     struct control *next;
 };
 

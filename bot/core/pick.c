@@ -100,6 +100,7 @@ enum verdict ask_run(struct request *request, struct run *run, enum control_kind
     control->changes = changes;
     control->changes_count = changes_count;
     control->save = true;
+    control->asked_total = run->total_steps;
     control->by = by;
     request->run = run->id;
     request_handled(request);

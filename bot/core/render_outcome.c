@@ -8,14 +8,6 @@
 
 #include <string.h>
 
-/* The trainer's plan came before its answer, so the run knows the new length already. */
-static bool changes_length(const struct outcome *outcome) {
-    for (size_t i = 0; i < outcome->count; i++)
-        if (strcmp(outcome->new_values[i].name, "ti") == 0 || strcmp(outcome->new_values[i].name, "bs") == 0)
-            return true;
-    return false;
-}
-
 static void outcome_applied(struct words *words, const struct control *control, const struct outcome *outcome,
                             enum lang lang) {
     bool zh = lang == LANG_ZH;
@@ -32,7 +24,9 @@ static void outcome_applied(struct words *words, const struct control *control, 
         words_add_wire(words, &now->value);
     }
     words_add(words, zh ? ",从第 %lld 步起生效" : ", from step %lld on", (long long)outcome->step);
-    if (changes_length(outcome) && control->run->total_steps > 0) {
+    /* A plan that the change made stands before its answer. */
+    bool longer = control->asked_total > 0 && control->run->total_steps != control->asked_total;
+    if (longer && control->run->total_steps > 0) {
         words_add(words, zh ? ",现在共 " : ", now ");
         words_add_count(words, control->run->total_steps);
         words_add(words, zh ? " 步" : " steps in all");

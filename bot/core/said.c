@@ -102,7 +102,7 @@ static const struct phrase {
     {"cannot open the checkpoint folder *: *", "打不开存档目录 $1:$2"},
     {"cannot read the checkpoint folder *: *", "读不了存档目录 $1:$2"},
     {"another training is writing its checkpoints into *", "另一个训练正在往 $1 写存档"},
-    {"cannot save *: *; the training goes on", "存不了 $1:$2。训练照常"},
+    {"cannot save *: *; the training goes on", "存不了 $1:$2。训练照常。"},
     {"cannot save *: *", "存不了 $1:$2"},
     {"nothing saved: there is no checkpoint folder (--checkpoint-dir)", "没有存:没有设存档目录(--checkpoint-dir)"},
     {"nothing saved: *", "没有存:$1"},

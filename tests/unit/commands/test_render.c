@@ -174,7 +174,7 @@ static void test_said(void **state) {
     static const char *const pairs[][2] = {
         {"cannot run /no/such: No such file or directory", "/no/such 运行不了:没有这个文件或目录"},
         {"cannot enter /a b: Not a directory", "进不了目录 /a b:不是目录"},
-        {"cannot save /x/step-5: No space left on device; the training goes on", "存不了 /x/step-5:磁盘满了。训练照常"},
+        {"cannot save /x/step-5: No space left on device; the training goes on", "存不了 /x/step-5:磁盘满了。训练照常。"},
         {"checkpoint /x/step-5: corrupt: its checksum does not hold", "存档 /x/step-5:损坏了:校验不对"},
         {"trainbot-train: no data folder /d: No such file or directory",
          "trainbot-train: 没有数据目录 /d:没有这个文件或目录"},

@@ -114,7 +114,7 @@ static void test_mixed_waits_for_the_trainer(void **state) {
     scene_say(s, "参数 lr=0.01 optimiser=sgd");
     assert_string_equal(s->last, "");
     scene_frame(s, "\"type\":\"rejected\",\"id\":\"%s\",\"why\":\"not now\"", s->trainer.id);
-    assert_string_equal(s->last, "#1 没有照做:not now");
+    assert_string_equal(s->last, "#1 没有照做:not now。");
     assert_false(s->ok);
     char *kept = NULL;
     assert_int_equal(store_get(s->store, "default/cnn/optimiser", &kept), TB_ENOTFOUND); /* all or nothing */
