@@ -251,7 +251,8 @@ test('a spool without room: thinned, and the gap is told', { timeout: 120000 * S
   const dropped = run.events.filter((event) => event.kind === 'gap').reduce((sum, event) => sum + Number(/(\d+) rows dropped/.exec(event.text)[1]), 0);
   assert.equal(rows.length + dropped, 60000 + 1, 'what is missing is named'); // the last step is there: its row is the test's
   const again = await Talk.open(bot);
-  if (dropped) chinese((await again.alert(/缺了/)).text);
+  chinese((await again.alert(/缺了/)).text);
+  t.diagnostic(`${again.seen.filter((message) => /缺了/.test(message.text)).length} gaps told`);
   t.diagnostic(`${rows.length} rows, ${dropped} dropped`);
 });
 
@@ -388,4 +389,19 @@ test('a trainer on another machine: its token, and nothing with a wrong one', { 
   assert.match(chinese(await talk.send('通道')), /远程训练 1/);
   assert.match(chinese(await talk.send('谁')), /做了:#1 已停在第 2 步/);
   far.close();
+});
+
+test('a full disk for checkpoints: said once, the save is answered, the training goes on', { timeout: 60000 * SLOW }, async (t) => {
+  const dir = scratch(), small = join(dir, 'small');
+  mkdirSync(small);
+  try { execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', small], { stdio: 'ignore' }); } catch { t.skip('no right to mount a small tmpfs'); return; }
+  t.after(() => { execFileSync('umount', [small]); rmSync(dir, { recursive: true, force: true }); });
+  const { bot, talk } = await begin(t, trainerSection('cnn', `--model softmax ${LONG.replace('1000000000 ', '100 ')} --param save_every=50 --checkpoint-dir ${small}`));
+  await talk.send('开始');
+  await stepped(bot, 1, 300);
+  assert.match(chinese(await talk.send('保存', 1)), /^#1 没有照做:存不了 \S+:磁盘满了。$/);
+  assert.equal((await bot.run(1)).state, 'running');
+  const before = talk.seen.filter((message) => /磁盘满了。训练照常。$/.test(message.text));
+  assert.equal(before.length, 1, 'said once');
+  assert.match(chinese(await talk.send('停止')), /^#1 已停在第 \d+ 步,准确率 0\.\d+。没有存档。$/);
 });
