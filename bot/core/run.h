@@ -126,6 +126,7 @@ struct run {
     bool ack_due;              /* an ack leaves after a commit */
     bool ack_now;              /* … at once: for rows alone it may wait RUNS_ACK_MS, so that fast trainers share one */
     int64_t acked_ms;          /* mono: when the last one left */
+    int64_t gap_from, gap_to, gap_dropped; /* rows missing that this turn has yet to tell; 0 dropped: none */
     bool progress_due;         /* a progress row came in this turn */
     bool touched;              /* stands in the list of the runs that this turn is about */
     struct run *next, *next_touched;

@@ -175,7 +175,21 @@ void runs_tell(struct bot *bot, const struct run *run, enum fact_kind kind, int6
     runs_fact(bot, &fact);
 }
 
-void runs_tell_progress(struct bot *bot, struct run *run) {
+static void tell_gap(struct bot *bot, struct run *run) {
+    if (run->gap_dropped == 0) return;
+    struct fact fact = {.kind = FACT_GAP,
+                        .run = run,
+                        .step = run->gap_to,
+                        .from_step = run->gap_from,
+                        .to_step = run->gap_to,
+                        .dropped = run->gap_dropped,
+                        .cpu_percent = -1};
+    run->gap_dropped = 0;
+    report_fact(bot, &fact);
+}
+
+void runs_tell_due(struct bot *bot, struct run *run) {
+    tell_gap(bot, run);
     if (!run->progress_due) return;
     run->progress_due = false;
     runs_tell(bot, run, FACT_PROGRESS, run->step, NULL);
@@ -306,13 +320,15 @@ bool runs_probe_due(struct bot *bot) {
 }
 
 void runs_write_dirty(struct bot *bot) {
-    for (struct run *run = bot->runs->touched; run; run = run->next_touched)
+    for (struct run *run = bot->runs->touched; run; run = run->next_touched) {
+        tell_gap(bot, run); /* in the transaction that holds its ack */
         if (run->dirty) write_one(bot, run);
+    }
 }
 
 void runs_before_commit(struct bot *bot) {
     for (struct run *run = bot->runs->touched; run; run = run->next_touched) {
-        runs_tell_progress(bot, run);
+        runs_tell_due(bot, run);
         if (run->dirty && bot->ports.live_run) bot->ports.live_run(bot->ports.user, run);
     }
     runs_write_dirty(bot);

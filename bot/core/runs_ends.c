@@ -106,7 +106,7 @@ static void tell_end(struct bot *bot, struct run *run, const struct process_end 
 /* Nothing more comes of it: what is left is told before the end. */
 static void wind_up(struct bot *bot, struct run *run) {
     if (run->nan_seen_ms) rules_nan(run, false, runs_rules_cb, bot);
-    runs_tell_progress(bot, run);
+    runs_tell_due(bot, run);
 }
 
 void runs_settle(struct bot *bot, struct run *run) {

@@ -95,17 +95,14 @@ static int take_checkpoint(struct bot *bot, struct run *run, const struct wire_e
     return TB_OK;
 }
 
+/* A full spool leaves many gaps behind each other: the turn tells them as one. */
 static void take_gap(struct bot *bot, struct run *run, const struct wire_event *event) {
     runs_event(bot, run, event->from_step, "gap", "steps %lld to %lld: %lld rows dropped", (long long)event->from_step,
                (long long)event->to_step, (long long)event->dropped);
-    struct fact fact = {.kind = FACT_GAP,
-                        .run = run,
-                        .step = event->to_step,
-                        .from_step = event->from_step,
-                        .to_step = event->to_step,
-                        .dropped = event->dropped,
-                        .cpu_percent = -1};
-    runs_fact(bot, &fact);
+    if (bot->runs->retaken) return;
+    if (run->gap_dropped == 0 || event->from_step < run->gap_from) run->gap_from = event->from_step;
+    if (run->gap_dropped == 0 || event->to_step > run->gap_to) run->gap_to = event->to_step;
+    run->gap_dropped += event->dropped;
 }
 
 static int take_event(struct bot *bot, struct run *run, const struct wire_event *event) {

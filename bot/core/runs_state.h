@@ -46,7 +46,7 @@ void runs_event(struct bot *bot, const struct run *run, int64_t step, const char
     __attribute__((format(printf, 5, 6)));
 void runs_set_state(struct bot *bot, struct run *run, enum run_state state);
 void runs_fact(struct bot *bot, const struct fact *fact);
-void runs_tell_progress(struct bot *bot, struct run *run); /* where a progress row came and was not told yet */
+void runs_tell_due(struct bot *bot, struct run *run); /* missing rows and a progress row that are not told yet */
 void runs_tell(struct bot *bot, const struct run *run, enum fact_kind kind, int64_t step, const char *text);
 void runs_rules_cb(void *bot, struct run *run, const struct rules_act *act); /* carries out what a rule wants */
 /* STATE_DIR/runs/N, made when missing. */
