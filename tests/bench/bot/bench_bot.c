@@ -24,6 +24,7 @@
 
 #define TRAINERS 100
 #define ROWS_PER_S 100
+#define SLOTS 20
 #define LATENCY_SECONDS 10
 #define TOTAL_STEPS 1000000000
 
@@ -234,12 +235,14 @@ static size_t text_count, rows_count;
 static void *train(void *unused) {
     (void)unused;
     int64_t tick = now_ns();
-    for (int step = 1; step <= ROWS_PER_S * LATENCY_SECONDS; step++) {
-        for (int i = 0; i < TRAINERS; i++) {
+    /* Trainers do not step in unison: SLOTS groups, one after the other, share each row's interval. */
+    for (int turn = 0; turn < ROWS_PER_S * LATENCY_SECONDS * SLOTS; turn++) {
+        int step = turn / SLOTS + 1, slot = turn % SLOTS;
+        for (int i = slot; i < TRAINERS; i += SLOTS) {
             atomic_store(&logged_ns[i][step], now_ns());
             TB_PROGRESS(runs[i], step, {"loss", 1.0 / step}, {"acc", step * 1e-4});
         }
-        tick += 1000000000 / ROWS_PER_S;
+        tick += 1000000000 / ROWS_PER_S / SLOTS;
         struct timespec until = {tick / 1000000000, tick % 1000000000};
         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
     }
