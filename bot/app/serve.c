@@ -24,7 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define GATHER_NS 1000000 /* commits closer to each other than this are gathered */
+#define GATHER_ROWS_MS 100 /* plain metrics rows wait at most this long */
+#define GATHER_NS 1000000  /* commits closer to each other than this are gathered */
 
 enum phase { STARTING, RUNNING, CLOSING_CHANNELS, CLOSING_PARTS, CLOSING_OWN };
 
@@ -44,6 +45,8 @@ struct serve {
     struct channel *web;
     enum phase phase;
     bool quit_asked;
+    bool waiting;                /* … for company, and only as long as nothing else comes */
+    bool gathered;               /* the wait is over */
     bool gathering;              /* this turn's commit waits a moment for more */
     uint64_t turn_ns;            /* when the last one was made */
     bool folding;                /* a checkpoint of the log is under way */
@@ -111,22 +114,33 @@ static void on_timer(uv_timer_t *timer) {
 
 static void on_gathered(uv_timer_t *timer) {
     struct serve *serve = timer->data;
-    serve->gathering = false;
-    serve->turn_ns = 0;
+    serve->gathering = serve->waiting = false;
+    serve->gathered = true;
 }
 
-/* Under load, what comes within a moment shares a commit: a hundred trainers would cause thousands a second, and the
- * disk's part of each is the same for one row as for ten. A quiet bot commits at once. */
+static bool gather_for(struct serve *serve, uint64_t ms) {
+    uv_update_time(&serve->loop);
+    serve->gathering = uv_timer_start(&serve->gather, on_gathered, ms, 0) == 0;
+    return serve->gathering;
+}
+
+/* True: this turn's commit waits. Plain metrics rows wait for company, as their trainer keeps them and the pages have
+ * them already: that is what a training feels of the bot. Under load, what comes within a moment shares a commit: a
+ * hundred trainers would cause thousands a second, and the disk's part of each is the same for one row as for ten. All
+ * else, on a quiet bot, is committed at once. */
 static bool gather(struct serve *serve) {
     uint64_t now_ns = uv_hrtime();
-    if (serve->gathering) return true;
-    if (!store_is_dirty(serve->store) || now_ns - serve->turn_ns > GATHER_NS) {
-        serve->turn_ns = now_ns;
-        return false;
-    }
-    uv_update_time(&serve->loop);
-    serve->gathering = uv_timer_start(&serve->gather, on_gathered, 1, 0) == 0;
-    return serve->gathering;
+    bool can_wait = store_can_wait(serve->store) && !serve->gathered;
+    if (serve->gathering && (!serve->waiting || can_wait)) return true;
+    if (serve->gathering) uv_timer_stop(&serve->gather);
+    bool soon = store_is_dirty(serve->store) && !serve->gathered && now_ns - serve->turn_ns <= GATHER_NS;
+    serve->gathering = serve->gathered = false;
+    serve->waiting = can_wait;
+    if (can_wait && gather_for(serve, GATHER_ROWS_MS)) return true;
+    serve->waiting = false;
+    if (soon && gather_for(serve, 1)) return true;
+    serve->turn_ns = now_ns;
+    return false;
 }
 
 /* Before the loop waits: what the turn wrote becomes durable, then acknowledgements and messages leave. */

@@ -25,6 +25,9 @@ void store_close(struct store *store); /* commits what is pending; NULL is fine 
 /* TB_OK when nothing was pending or all of it is durable now. */
 MUST_USE int store_commit(struct store *store);
 bool store_is_dirty(const struct store *store);
+/* True when the turn wrote nothing but some plain metrics rows, which their trainer keeps until they are acknowledged:
+ * the commit may wait a moment for more. */
+bool store_can_wait(const struct store *store);
 /* Drops what the turn has written so far (after an error in the middle of one effect). */
 void store_rollback(struct store *store);
 

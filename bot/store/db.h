@@ -45,6 +45,8 @@ struct cached_run;
 struct store {
     struct db db;
     bool dirty;
+    bool urgent;           /* this turn wrote more than plain metrics rows */
+    int64_t waiting_rows;  /* plain metrics rows in this turn */
     int failed;    /* why this turn was rolled back; TB_OK */
     int64_t rev;   /* highest given; -1 not read yet */
     int closes;    /* chunks closed in this turn */

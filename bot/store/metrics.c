@@ -190,6 +190,7 @@ static struct source source_of_rows(const struct wire_rows *rows, const slot_t *
 
 int store_rows_append(struct store *store, int64_t run, bool progress, const struct wire_rows *rows) {
     if (run <= 0 || run > INT32_MAX) return TB_ENOTFOUND;
+    bool urgent = store->urgent || progress;
     int r = store_begin(store);
     if (r < 0) return r;
     struct cached_run *cached;
@@ -210,6 +211,8 @@ int store_rows_append(struct store *store, int64_t run, bool progress, const str
     r = tail_insert(store, cached, store->scratch.at, store->scratch.size, rows->rows_count);
     if (store->scratch.room > SCRATCH_KEPT) bytes_release(&store->scratch);
     if (r >= 0 && tail_is_due(store, cached)) r = tail_close(store, cached);
+    store->waiting_rows += (int64_t)rows->rows_count;
+    store->urgent = urgent;
     return r;
 }
 

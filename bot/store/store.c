@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define WAITING_ROWS_MAX 4096 /* more plain rows than this do not wait for company */
+
 #define PATH_SIZE 4096
 
 _Static_assert(MESSAGE_INBOUND == 0 && MESSAGE_QUEUED == 0 && MESSAGE_SENDING == 1 && MESSAGE_SUPERSEDED == 4 &&
@@ -135,6 +137,7 @@ void store_close(struct store *store) {
 
 int store_begin(struct store *store) {
     if (store->failed < 0) return store->failed;
+    store->urgent = true;
     if (store->dirty) return TB_OK;
     int r = db_exec(&store->db, "BEGIN IMMEDIATE");
     if (r < 0) return store_fail(store, r);
@@ -152,6 +155,8 @@ int store_fail(struct store *store, int error) {
 
 int store_commit(struct store *store) {
     store->closes = 0;
+    store->urgent = false;
+    store->waiting_rows = 0;
     if (store->failed < 0) {
         int r = store->failed;
         store->failed = TB_OK;
@@ -170,10 +175,15 @@ bool store_is_dirty(const struct store *store) {
     return store->dirty || store->failed < 0;
 }
 
+bool store_can_wait(const struct store *store) {
+    return store->dirty && store->failed == TB_OK && !store->urgent && store->waiting_rows < WAITING_ROWS_MAX;
+}
+
 void store_rollback(struct store *store) {
     if (!sqlite3_get_autocommit(store->db.handle)) sqlite3_exec(store->db.handle, "ROLLBACK", NULL, NULL, NULL);
-    store->dirty = false;
+    store->dirty = store->urgent = false;
     store->failed = TB_OK;
+    store->waiting_rows = 0;
     store->closes = 0;
     store->rev = -1;
     cache_clear(store); /* what it counted may be undone */
