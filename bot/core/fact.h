@@ -13,7 +13,6 @@ enum fact_kind {
     FACT_PROGRESS,    /* class progress; the message of this run is edited in place */
     FACT_PAUSED,      /* text: reason where the trainer paused by itself */
     FACT_RESUMED,
-    FACT_CHECKPOINT,  /* not told by itself; for events */
     FACT_FINISHED,    /* ✓ */
     FACT_STOPPED,     /* ended by a stop: step, checkpoint */
     FACT_CRASHED,     /* end: exit code, signal, oom, last lines */
@@ -27,7 +26,6 @@ enum fact_kind {
     FACT_IMAGE,       /* image, text: title */
     FACT_TERM_SENT,   /* stop had no sign of life for stop_timeout_s: SIGTERM went to the group */
     FACT_KILL_SENT,
-    FACT_LATE,        /* outcome of a command after its asker was told "sent, not yet in effect": text */
     FACT_STORE_FAILED, /* run NULL; text: the error */
     FACT_STORE_OK,
     FACT_KINDS

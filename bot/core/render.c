@@ -82,16 +82,6 @@ static void fact_resumed(struct words *words, const struct fact *fact, bool zh) 
               (long long)fact->step);
 }
 
-static void fact_checkpoint(struct words *words, const struct fact *fact, bool zh) {
-    char bytes[40];
-    const struct run *run = fact->run;
-    render_bytes(run->checkpoint_bytes, bytes, sizeof bytes);
-    words_add(words, zh ? "#%lld 第 %lld 步已存档:" : "#%lld saved at step %lld: ", (long long)run->id,
-              (long long)fact->step);
-    words_add_foreign(words, words_path(run, run->checkpoint), 300);
-    words_add(words, zh ? "(%s)。" : " (%s).", bytes);
-}
-
 /* What a run has trained on: `ti` where it was declared and reached, else steps × batch. */
 static int64_t samples_seen(const struct run *run) {
     const struct run_param *ti = run_param(run, "ti");
@@ -280,9 +270,6 @@ size_t render_fact(const struct fact *fact, enum lang lang, enum progress_style 
     case FACT_RESUMED:
         fact_resumed(&words, fact, zh);
         break;
-    case FACT_CHECKPOINT:
-        fact_checkpoint(&words, fact, zh);
-        break;
     case FACT_FINISHED:
         fact_finished(&words, fact, lang, style);
         break;
@@ -313,7 +300,6 @@ size_t render_fact(const struct fact *fact, enum lang lang, enum progress_style 
         break;
     case FACT_NOTE:
     case FACT_IMAGE:
-    case FACT_LATE:
         fact_text(&words, fact, zh);
         break;
     case FACT_TERM_SENT:

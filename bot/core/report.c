@@ -21,7 +21,6 @@ enum message_class fact_class(enum fact_kind kind) {
     case FACT_STOPPED:
     case FACT_STALL_OVER:
     case FACT_NOTE:
-    case FACT_LATE:
     case FACT_STORE_OK:
         return MESSAGE_REPLY;
     default:

@@ -53,8 +53,6 @@ MUST_USE int runs_start(struct bot *bot, const struct start *start, struct run *
 
 /* Asks something of a live run. The control takes the changes (set). by and request as above. */
 MUST_USE int runs_ask(struct bot *bot, struct run *run, struct control *control);
-/* SIGTERM, SIGKILL to a launched run's group (the stop's escalation does this by itself). */
-MUST_USE int runs_signal(struct bot *bot, struct run *run, int signal);
 /* Removes an ended run with rows and files. TB_EBUSY while live. */
 MUST_USE int runs_delete(struct bot *bot, int64_t id);
 

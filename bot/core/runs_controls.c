@@ -249,10 +249,6 @@ int runs_ask(struct bot *bot, struct run *run, struct control *control) {
     return TB_OK;
 }
 
-int runs_signal(struct bot *bot, struct run *run, int signal) {
-    return run->launched ? launcher_signal(bot->ports.launcher, run->id, signal) : TB_EACCESS;
-}
-
 /* ---- answers ---- */
 
 /* Out of the list and the store; the caller frees it after telling the outcome. */
