@@ -475,12 +475,12 @@ static void console_logout(struct channel *channel, const char *chat) {
     }
 }
 
-static void console_describe(const struct channel *channel, char *text, size_t size) {
+static void console_describe(const struct channel *channel, enum lang lang, char *text, size_t size) {
     const struct console *console = (const struct console *)channel;
     size_t attached = 0;
     for (const struct client *client = console->clients; client; client = client->next)
         attached += client->attached;
-    snprintf(text, size, "console: %zu attached", attached);
+    snprintf(text, size, lang == LANG_ZH ? "连着 %zu 个" : "%zu attached", attached);
 }
 
 static void console_stop(struct channel *channel, void (*closed)(void *user), void *user) {

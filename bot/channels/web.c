@@ -41,9 +41,9 @@ static void web_flush(struct channel *channel) {
     http_server_nudge(web_of(channel)->server);
 }
 
-static void web_typing(struct channel *channel, const char *chat) {
+static void web_typing(struct channel *channel, const char *chat, bool on) {
     (void)chat;
-    http_server_typing(web_of(channel)->server);
+    if (on) http_server_typing(web_of(channel)->server);
 }
 
 static void web_logout(struct channel *channel, const char *chat) {
@@ -51,11 +51,11 @@ static void web_logout(struct channel *channel, const char *chat) {
     http_server_logout(web_of(channel)->server);
 }
 
-static void web_describe(const struct channel *channel, char *text, size_t size) {
+static void web_describe(const struct channel *channel, enum lang lang, char *text, size_t size) {
     const struct web *web = (const struct web *)channel;
     struct http_counts counts = http_server_counts(web->server);
-    snprintf(text, size, "web: port %d, pages %lld, remote trainers %lld", http_server_port(web->server),
-             (long long)counts.pages, (long long)counts.trainers);
+    snprintf(text, size, lang == LANG_ZH ? "端口 %d,打开的页面 %lld,远程训练 %lld" : "port %d, pages %lld, remote trainers %lld",
+             http_server_port(web->server), (long long)counts.pages, (long long)counts.trainers);
 }
 
 static void web_stop(struct channel *channel, void (*closed)(void *user), void *user) {

@@ -194,7 +194,7 @@ static enum verdict call_ended(struct request *request, const struct run *run, c
                               said_in(why[0] ? why : tb_error_text(status), request->lang, said, sizeof said));
     }
     struct channel *channel = bot_channel(bot, request->channel);
-    if (channel && channel->ops->typing) channel->ops->typing(channel, request->chat);
+    if (channel && channel->ops->typing) channel->ops->typing(channel, request->chat, true);
     return OPEN;
 }
 

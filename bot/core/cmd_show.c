@@ -202,7 +202,7 @@ enum verdict cmd_channels(struct request *request, struct parsed *parsed) {
     bool zh = request_zh(request);
     for (const struct channel *channel = request->bot->channels; channel; channel = channel->next) {
         char line[300] = "";
-        if (channel->ops->describe) channel->ops->describe(channel, line, sizeof line);
+        if (channel->ops->describe) channel->ops->describe(channel, request->lang, line, sizeof line);
         struct outbox_count count = outbox_count(request->bot, channel->ops->name);
         words_add(&words, "%s%s", words.length > 0 ? "\n" : "", channel->ops->name);
         words_add(&words, zh ? " · 已发 %lld" : " · sent %lld", (long long)count.sent);

@@ -148,3 +148,10 @@ const struct command *command_find(const char *word, bool *ret_zh) {
     }
     return NULL;
 }
+
+bool commands_menu(size_t i, enum lang lang, const char **ret_name, const char **ret_help) {
+    if (i >= commands_count) return false;
+    *ret_name = commands_table[i].en[0];
+    *ret_help = lang == LANG_ZH ? commands_table[i].zh_help : commands_table[i].en_help;
+    return true;
+}

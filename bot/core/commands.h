@@ -37,6 +37,9 @@ const char *commands_pending_text(struct bot *bot, uint64_t request);
 /* The waiting side gives up (10 s at the API): from now on answers go to the chat as messages. */
 void request_detach(struct bot *bot, uint64_t request);
 
+/* The i-th command as a service's menu takes it: an English word and one line of help in `lang`. False: no more. */
+bool commands_menu(size_t i, enum lang lang, const char **ret_name, const char **ret_help);
+
 /* Whether this chat still waits for the first answer to something it said. */
 bool commands_busy(const struct bot *bot, const char *channel, const char *chat);
 

@@ -62,7 +62,7 @@ static struct line *line_of(struct bot *bot, struct channel *channel, const char
         free(line);
         return NULL;
     }
-    line->tokens = (double)channel->traits.burst;
+    line->tokens = (double)channel->traits.pace.burst;
     line->tokens_ms = outbox_now(bot);
     line->last_send_ms = line->last_progress_ms = INT64_MIN / 2;
     line->next = bot->outbox->lines;

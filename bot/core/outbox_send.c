@@ -18,8 +18,8 @@
 static double tokens_at(const struct line *line, int64_t now) {
     const struct channel_traits *traits = &line->channel->traits;
     double tokens = line->tokens;
-    if (traits->refill_ms > 0) tokens += (double)(now - line->tokens_ms) / (double)traits->refill_ms;
-    return tokens > (double)traits->burst ? (double)traits->burst : tokens;
+    if (traits->pace.refill_ms > 0) tokens += (double)(now - line->tokens_ms) / (double)traits->pace.refill_ms;
+    return tokens > (double)traits->pace.burst ? (double)traits->pace.burst : tokens;
 }
 
 /* Milliseconds until this line may send again; 0: now. */
@@ -28,9 +28,9 @@ static int64_t line_wait_ms(const struct line *line, int64_t now) {
     int64_t wait_ms = 0;
     if (traits->min_gap_ms && now < line->last_send_ms + traits->min_gap_ms)
         wait_ms = line->last_send_ms + traits->min_gap_ms - now;
-    double tokens = traits->burst > 0 ? tokens_at(line, now) : 1;
+    double tokens = traits->pace.burst > 0 ? tokens_at(line, now) : 1;
     if (tokens < 1) {
-        int64_t token_ms = (int64_t)((1 - tokens) * (double)traits->refill_ms) + 1;
+        int64_t token_ms = (int64_t)((1 - tokens) * (double)traits->pace.refill_ms) + 1;
         if (token_ms > wait_ms) wait_ms = token_ms;
     }
     return wait_ms;
@@ -44,8 +44,8 @@ static int64_t line_due(const struct line *line, int64_t now, struct entry **ret
     for (struct entry *entry = line->first; entry; entry = entry->next) {
         int64_t due_ms = entry->due_mono_ms;
         bool progress = entry->row.class == MESSAGE_PROGRESS;
-        if (progress && line->last_progress_ms + line->channel->traits.progress_every_ms > due_ms)
-            due_ms = line->last_progress_ms + line->channel->traits.progress_every_ms;
+        if (progress && line->last_progress_ms + line->channel->traits.pace.progress_every_ms > due_ms)
+            due_ms = line->last_progress_ms + line->channel->traits.pace.progress_every_ms;
         if (due_ms < best_ms) {
             best_ms = due_ms;
             *ret_entry = entry;

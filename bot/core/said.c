@@ -46,8 +46,6 @@ static const struct phrase {
     {"no answer in time", "没有按时回答"},
     {"unknown error", "原因不明"},
     /* how a channel is */
-    {"* attached", "连着 $1 个"},
-    {"port *, pages *, remote trainers *", "端口 $1,打开的页面 $2,远程训练 $3"},
     /* starting a program */
     {"not started: *", "没有启动:$1"},
     {"cannot enter *: *", "进不了目录 $1:$2"},

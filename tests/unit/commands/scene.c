@@ -119,9 +119,9 @@ static void chat_logout(struct channel *channel, const char *chat) {
     (void)chat;
     ((struct scene_chat *)channel)->logouts++;
 }
-static void chat_describe(const struct channel *channel, char *text, size_t size) {
+static void chat_describe(const struct channel *channel, enum lang lang, char *text, size_t size) {
     (void)channel;
-    snprintf(text, size, "connected");
+    snprintf(text, size, "%s", lang == LANG_ZH ? "连着" : "connected");
 }
 static const struct channel_ops chat_ops = {.name = "talk",
                                             .send = chat_send,

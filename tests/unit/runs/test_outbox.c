@@ -199,8 +199,8 @@ static void test_split(void **state) {
 
 static void test_budget(void **state) {
     struct stage *s = *state;
-    s->talk.channel.traits.burst = 3;
-    s->talk.channel.traits.refill_ms = 10000;
+    s->talk.channel.traits.pace.burst = 3;
+    s->talk.channel.traits.pace.refill_ms = 10000;
     s->talk.channel.traits.min_gap_ms = 1500;
     stage_restart(s); /* the line begins with its budget */
     for (int i = 0; i < 6; i++) {
@@ -231,7 +231,7 @@ static void test_budget(void **state) {
 
 static void test_progress_interval(void **state) {
     struct stage *s = *state;
-    s->talk.channel.traits.progress_every_ms = 60000;
+    s->talk.channel.traits.pace.progress_every_ms = 60000;
     add(s, MESSAGE_PROGRESS, "p1", "progress:1");
     stage_turn(s);
     add(s, MESSAGE_PROGRESS, "p2", "progress:1");
