@@ -28,11 +28,28 @@ void outbox_store_failed(struct bot *bot);     /* the turn was rolled back: its 
 void outbox_store_works(struct bot *bot);      /* notes what left meanwhile */
 int64_t outbox_next_ms(const struct bot *bot); /* mono; INT64_MAX none */
 void outbox_free(struct bot *bot);
-/* Numbers for 通道 and /metrics. */
+/* A message of a person was stored (not a duplicate): the conversation takes messages again, its budget is set anew, and
+ * what waits leaves. sent_ms: wall, when the service says it was written; 0: now. A message that is older than the newest
+ * known one changes nothing. Part of this turn's transaction. */
+void outbox_heard(struct bot *bot, const char *channel, const char *chat, int64_t sent_ms);
+
+/* Numbers for 通道 and /metrics. sent, failed, retried: in this bot's life. */
 struct outbox_count {
     int64_t queued, sending, sent, failed, retried;
 };
+/* channel NULL: all. queued: of each conversation at most the 256 oldest, which are those in memory. */
 struct outbox_count outbox_count(const struct bot *bot, const char *channel);
+/* One conversation, for 通道. */
+struct outbox_line_view {
+    const char *chat;             /* borrowed until the callback returns */
+    int64_t queued, sent, failed; /* queued: with what is under way; else as above */
+    int64_t left;                 /* sends that may still follow before the person writes; -1: no such limit */
+    int64_t until_ms;             /* wall: when that ends; 0: no limit, or it has ended */
+    bool closed;                  /* takes nothing until the person writes */
+};
+typedef bool outbox_line_cb(void *user, const struct outbox_line_view *view); /* false ends it */
+/* All conversations of a channel that something was sent to, or heard of, and that are remembered. */
+void outbox_lines(const struct bot *bot, const char *channel, outbox_line_cb *cb, void *user);
 
 /* report.c: words a fact for every chat it concerns and queues it. */
 void report_fact(struct bot *bot, const struct fact *fact);
