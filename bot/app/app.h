@@ -32,6 +32,12 @@ int chat_main(const struct app_options *options);
 int login_main(const struct app_options *options);
 int check_config_main(const struct app_options *options);
 
+/* Sends one command to the running bot; each answer goes to `answer` as it comes. The exit code, as of send. */
+int client_ask(const struct app_options *options, const char *text, void (*answer)(const char *text, const char *image));
+int login_weixin(const struct config *config);
+/* The folder and those above it; the last one only for its owner. 0, or -1 with errno. */
+int app_make_folders(const char *path);
+
 /* Prints text as a QR code of half blocks, black on white whatever the terminal's colours are. 0 or negative. */
 int qr_print(FILE *out, const char *text);
 /* The link's host replaced by this machine's first address in the local network; caller frees; NULL: there is none. */

@@ -90,15 +90,15 @@ static bool client_next(struct client *client, struct control_line *ret_line) {
     return false;
 }
 
-static void print_line(const struct control_line *line) {
-    if (line->text && line->text[0]) printf("%s\n", line->text);
-    if (line->image) printf("%s\n", line->image);
+static void print_answer(const char *text, const char *image) {
+    if (text && text[0]) printf("%s\n", text);
+    if (image) printf("%s\n", image);
     fflush(stdout);
 }
 
 /* Negative: go on; else the exit code. */
-static int send_step(const struct control_line *line) {
-    if (line->kind == CONTROL_LINE_REPLY) print_line(line);
+static int send_step(const struct control_line *line, void (*answer)(const char *text, const char *image)) {
+    if (line->kind == CONTROL_LINE_REPLY) answer(line->text, line->image);
     if (line->kind == CONTROL_LINE_DONE) return line->ok ? EXIT_DONE : EXIT_REFUSED;
     if (line->kind == CONTROL_LINE_ERROR) {
         fprintf(stderr, "trainbot: %s\n", line->text ? line->text : "");
@@ -107,12 +107,12 @@ static int send_step(const struct control_line *line) {
     return -1;
 }
 
-static int send_wait(struct client *client, int64_t timeout_s) {
+static int send_wait(struct client *client, int64_t timeout_s, void (*answer)(const char *text, const char *image)) {
     int64_t until_ms = timeout_s ? now_ms() + timeout_s * 1000 : 0;
     for (;;) {
         struct control_line line;
         while (client_next(client, &line)) {
-            int code = send_step(&line);
+            int code = send_step(&line, answer);
             control_line_clear(&line);
             if (code >= 0) return code;
         }
@@ -132,6 +132,20 @@ static int send_wait(struct client *client, int64_t timeout_s) {
     }
 }
 
+int client_ask(const struct app_options *options, const char *text,
+               void (*answer)(const char *text, const char *image)) {
+    struct client client = {.fd = -1};
+    struct control_line line = {.kind = CONTROL_LINE_SEND, .text = (char *)(uintptr_t)text};
+    int code = client_open(&client, options);
+    if (code == EXIT_DONE && client_write(&client, &line) < 0) {
+        fprintf(stderr, "trainbot: the command could not be sent: %s\n", strerror(errno));
+        code = EXIT_NO_BOT;
+    }
+    if (code == EXIT_DONE) code = send_wait(&client, options->timeout_s, answer);
+    client_shut(&client);
+    return code;
+}
+
 int send_main(const struct app_options *options) {
     if (options->words_count == 0) {
         fprintf(stderr, "trainbot: send what? As in: trainbot send status\n");
@@ -141,20 +155,12 @@ int send_main(const struct app_options *options) {
     for (size_t i = 0; i < options->words_count; i++)
         size += strlen(options->words[i]) + 1;
     char *text = calloc(1, size);
-    struct client client = {.fd = -1};
-    int code = text ? client_open(&client, options) : EXIT_REFUSED;
     for (size_t i = 0; text && i < options->words_count; i++) {
         if (i) strcat(text, " ");
         strcat(text, options->words[i]);
     }
-    struct control_line line = {.kind = CONTROL_LINE_SEND, .text = text};
-    if (code == EXIT_DONE && client_write(&client, &line) < 0) {
-        fprintf(stderr, "trainbot: the command could not be sent: %s\n", strerror(errno));
-        code = EXIT_NO_BOT;
-    }
-    if (code == EXIT_DONE) code = send_wait(&client, options->timeout_s);
+    int code = text ? client_ask(options, text, print_answer) : EXIT_REFUSED;
     free(text);
-    client_shut(&client);
     return code;
 }
 
@@ -168,7 +174,7 @@ static void chat_print(struct client *client) {
         if (line.kind == CONTROL_LINE_ERROR)
             fprintf(stderr, "trainbot: %s\n", line.text ? line.text : "");
         else if (line.kind == CONTROL_LINE_MESSAGE || line.kind == CONTROL_LINE_REPLY)
-            print_line(&line);
+            print_answer(line.text, line.image);
         control_line_clear(&line);
     }
 }

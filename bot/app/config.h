@@ -25,10 +25,33 @@ struct console_settings {
     bool enabled;
 };
 
+enum config_switch { SWITCH_AUTO, SWITCH_OFF, SWITCH_ON };
+/* [channel weixin] */
+struct weixin_settings {
+    bool enabled;
+    char *base_url, *cdn_base_url, *client_version, *ca_file, *proxy;
+    int64_t budget, reserve, report_every_ms; /* report_every_ms 0: the channel's own way */
+};
+/* [channel wecom] */
+struct wecom_settings {
+    enum config_switch enabled; /* after config_finish on or off */
+    char *url, *bot_id, *secret_file, *ca_file, *proxy;
+    int64_t report_every_ms;
+};
+/* [channel telegram] */
+struct telegram_settings {
+    enum config_switch enabled; /* after config_finish on or off */
+    char *base_url, *token_file, *ca_file, *proxy;
+    int64_t report_every_ms;
+};
+
 struct config {
     struct settings settings;
     struct web_settings web;
     struct console_settings console;
+    struct weixin_settings weixin;
+    struct wecom_settings wecom;
+    struct telegram_settings telegram;
     struct config_seen *seen; /* keys met so far */
     size_t seen_count;
 };

@@ -1,8 +1,9 @@
 /*
  * config_table.h: every configuration key, once. X(section, key, TYPE, field, default, min, max, doc)
  * Sections: bot, channel console, channel web, access; [trainer NAME] and [person NAME] have rows of their own, with the
- * field in their struct. Types: TEXT, PATH, LANG, STYLE, INT (min..max), BOOL, NAME, UIDS, LISTEN, SECRET (a file that
- * only its owner may read), IDENTITY, IDENTITIES, ARGV, ZONE.
+ * field in their struct. Types: TEXT, PATH, LANG, STYLE, INT (min..max), BOOL, SWITCH (true, false or auto), NAME, UIDS,
+ * LISTEN, SECRET (a file that only its owner may read), IDENTITY, IDENTITIES, ARGV, ZONE, PERIOD (90s 30m 2h, kept as
+ * milliseconds; min and max in seconds), BASE (a service's address; checked as a whole in config_value.c).
  */
 #ifndef TRAINBOT_CONFIG_TABLE_H
 #define TRAINBOT_CONFIG_TABLE_H
@@ -26,6 +27,31 @@
     X("channel web", tls_key, PATH, web.tls_key, "", 0, 0, "PEM private key of tls_cert")                              \
     X("channel web", trainer_token_file, SECRET, web.trainer_token_file, "", 0, 0, "secret of remote trainers at /trainer; off unless set") \
     X("channel web", hosts, TEXT, web.hosts, "", 0, 0, "further host names under which the page may be reached, with commas")
+#define CONFIG_WEIXIN(X)                                                                                               \
+    X("channel weixin", enabled, BOOL, weixin.enabled, "true", 0, 0, "personal WeChat; nothing happens until trainbot login weixin was scanned") \
+    X("channel weixin", base_url, BASE, weixin.base_url, "https://ilinkai.weixin.qq.com", 0, 0, "the service's address for a login; afterwards the one that the login named") \
+    X("channel weixin", cdn_base_url, BASE, weixin.cdn_base_url, "https://novac2c.cdn.weixin.qq.com/c2c", 0, 0, "where pictures go") \
+    X("channel weixin", client_version, TEXT, weixin.client_version, "2.4.9", 0, 0, "what the phone's app takes us for; raise it when the app asks for an upgrade") \
+    X("channel weixin", budget, INT, weixin.budget, "10", 1, 1000, "messages that may follow each message from a person within 24 hours") \
+    X("channel weixin", reserve, INT, weixin.reserve, "3", 0, 999, "of these, kept for alerts and answers; progress never uses them") \
+    X("channel weixin", report_every, PERIOD, weixin.report_every_ms, "", 60, 604800, "progress at this interval, as in 30m (default: at 10, 25, 50 and 75 %)") \
+    X("channel weixin", ca_file, PATH, weixin.ca_file, "", 0, 0, "PEM certificates to trust instead of the system's")  \
+    X("channel weixin", proxy, TEXT, weixin.proxy, "", 0, 0, "as in http://proxy.example:3128 or socks5h://127.0.0.1:1080")
+#define CONFIG_WECOM(X)                                                                                                \
+    X("channel wecom", enabled, SWITCH, wecom.enabled, "auto", 0, 0, "WeCom AI bot over its long connection; auto: where bot_id is set") \
+    X("channel wecom", url, BASE, wecom.url, "wss://openws.work.weixin.qq.com", 0, 0, "the gateway; a private deployment has its own") \
+    X("channel wecom", bot_id, TEXT, wecom.bot_id, "", 0, 0, "of the bot's long-connection API mode")                   \
+    X("channel wecom", secret_file, SECRET, wecom.secret_file, "", 0, 0, "the file with the bot's secret, readable by its owner only") \
+    X("channel wecom", report_every, PERIOD, wecom.report_every_ms, "", 10, 604800, "between progress messages where none can be updated in place (default 10m)") \
+    X("channel wecom", ca_file, PATH, wecom.ca_file, "", 0, 0, "PEM certificates to trust instead of the system's")    \
+    X("channel wecom", proxy, TEXT, wecom.proxy, "", 0, 0, "as in http://proxy.example:3128")
+#define CONFIG_TELEGRAM(X)                                                                                             \
+    X("channel telegram", enabled, SWITCH, telegram.enabled, "auto", 0, 0, "Telegram bot; auto: where token_file is set") \
+    X("channel telegram", base_url, BASE, telegram.base_url, "https://api.telegram.org", 0, 0, "the Bot API, or a Bot API server of your own") \
+    X("channel telegram", token_file, SECRET, telegram.token_file, "", 0, 0, "the file with the bot's token from @BotFather, readable by its owner only") \
+    X("channel telegram", report_every, PERIOD, telegram.report_every_ms, "", 3, 604800, "the progress message changes at most this often (default 3s, in groups 6s)") \
+    X("channel telegram", ca_file, PATH, telegram.ca_file, "", 0, 0, "PEM certificates to trust instead of the system's") \
+    X("channel telegram", proxy, TEXT, telegram.proxy, "", 0, 0, "as in http://proxy.example:3128 or socks5h://127.0.0.1:1080")
 #define CONFIG_ACCESS(X)                                                                                               \
     X("access", owner, IDENTITY, settings.owner, "", 0, 0, "channel:id of the owner, as in weixin:ID")                 \
     X("access", operators, IDENTITIES, settings.operators, "", 0, 0, "may start, steer and stop; channel:id with commas") \

@@ -34,6 +34,31 @@ static int set_bool(bool *field, const char *value, char *why, size_t why_size) 
     return wrong(why, why_size, value, "true or false is");
 }
 
+static int set_switch(enum config_switch *field, const char *value, char *why, size_t why_size) {
+    bool on = false;
+    if (strcmp(value, "auto") == 0) return *field = SWITCH_AUTO, TB_OK;
+    if (set_bool(&on, value, why, why_size) < 0) return wrong(why, why_size, value, "true, false or auto is");
+    *field = on ? SWITCH_ON : SWITCH_OFF;
+    return TB_OK;
+}
+
+/* 90 (seconds) 90s 30m 2h 1d; the row's bounds are seconds, the field is milliseconds. */
+static int set_period(int64_t *field, const struct row *row, const char *value, char *why, size_t why_size) {
+    static const char units[] = "smhd";
+    static const int64_t seconds[] = {1, 60, 3600, 86400};
+    char *end = NULL, right[120];
+    errno = 0;
+    long long number = strtoll(value, &end, 10);
+    const char *unit = end != value && *end ? strchr(units, *end) : NULL;
+    bool good = end != value && !errno && number >= 0 && number <= 604800 && (!*end || (unit && !end[1]));
+    int64_t period_s = good ? number * (unit ? seconds[unit - units] : 1) : 0;
+    snprintf(right, sizeof right, "a time from %llds to %lldd is, as in 90s, 30m or 2h", (long long)row->min,
+             (long long)row->max / 86400);
+    if (!good || period_s < row->min || period_s > row->max) return wrong(why, why_size, value, right);
+    *field = period_s * 1000;
+    return TB_OK;
+}
+
 bool good_name(const char *name) {
     size_t length = strlen(name);
     if (length == 0 || length > 64) return false;
@@ -207,6 +232,7 @@ static int set_field(struct config *config, void *base, const struct row *row, c
     switch (row->type) {
     case TEXT:
     case PATH:
+    case BASE:
         return text_set(field, value);
     case LANG:
         if (strcmp(value, "zh") && strcmp(value, "en")) return wrong(why, why_size, value, "zh or en is");
@@ -220,6 +246,10 @@ static int set_field(struct config *config, void *base, const struct row *row, c
         return set_integer(field, row, value, why, why_size);
     case BOOL:
         return set_bool(field, value, why, why_size);
+    case SWITCH:
+        return set_switch(field, value, why, why_size);
+    case PERIOD:
+        return set_period(field, row, value, why, why_size);
     case NAME:
         return good_name(value) ? text_set(field, value)
                                 : wrong(why, why_size, value, "a name of letters, digits, _ and - is");
@@ -263,6 +293,9 @@ static int clear_field(struct config *config, void *base, const struct row *row)
         return TB_OK;
     case ARGV:
         return set_argv(field, "", why, sizeof why);
+    case PERIOD:
+        *(int64_t *)field = 0;
+        return TB_OK;
     default:
         return text_set(field, "");
     }

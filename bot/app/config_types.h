@@ -13,6 +13,7 @@ enum value_type {
     STYLE,
     INT,
     BOOL,
+    SWITCH,
     NAME,
     UIDS,
     LISTEN,
@@ -21,7 +22,9 @@ enum value_type {
     IDENTITIES,
     ARGV,
     ZONE,
-    LAUNCHER
+    LAUNCHER,
+    PERIOD,
+    BASE
 };
 
 struct row {

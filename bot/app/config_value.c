@@ -6,6 +6,7 @@
 #include "argv.h"
 #include "config_table.h"
 #include "config_types.h"
+#include "service_url.h"
 #include "text.h"
 #include <errno.h>
 #include <stddef.h>
@@ -21,7 +22,8 @@
 #define PERSON_ROW(...) ROW(struct person_settings, __VA_ARGS__)
 
 static const struct row config_rows[] = {CONFIG_BOT(CONFIG_ROW) CONFIG_CONSOLE(CONFIG_ROW) CONFIG_WEB(CONFIG_ROW)
-                                             CONFIG_ACCESS(CONFIG_ROW)};
+                                             CONFIG_WEIXIN(CONFIG_ROW) CONFIG_WECOM(CONFIG_ROW)
+                                                 CONFIG_TELEGRAM(CONFIG_ROW) CONFIG_ACCESS(CONFIG_ROW)};
 static const struct row trainer_rows[] = {CONFIG_TRAINER(TRAINER_ROW)};
 static const struct row person_rows[] = {CONFIG_PERSON(PERSON_ROW)};
 #define COUNT(rows) (sizeof(rows) / sizeof *(rows))
@@ -70,7 +72,7 @@ int config_section(struct config *config, const char *section, char *why, size_t
     if (!trainer && !person) {
         bool channel = strncmp(section, "channel ", 8) == 0;
         if (channel)
-            snprintf(why, why_size, "there is no channel \"%s\" in this version; there are console and web",
+            snprintf(why, why_size, "there is no channel \"%s\"; there are console, web, weixin, wecom and telegram",
                      section + 8);
         else
             snprintf(why, why_size,
@@ -138,12 +140,17 @@ int config_value(struct config *config, const char *section, const char *key, co
 
 /* ---- all of it ---- */
 
+/* Types whose field is one text, "" where nothing is set. */
+static bool is_text(enum value_type type) {
+    return type == TEXT || type == PATH || type == SECRET || type == ZONE || type == LISTEN || type == NAME ||
+           type == BASE;
+}
+
 int config_defaults(struct config *config) {
     char why[256];
     for (size_t i = 0; i < COUNT(config_rows); i++) {
         const struct row *row = &config_rows[i];
-        bool text = row->type == TEXT || row->type == PATH || row->type == SECRET || row->type == ZONE;
-        if (!row->standard[0] && !text) continue;
+        if (!row->standard[0] && !is_text(row->type)) continue;
         int status = row->standard[0] ? field_set(config, config, row, "", why, sizeof why)
                                       : text_set((char **)(void *)((char *)config + row->offset), "");
         if (status < 0) return status;
@@ -183,11 +190,8 @@ void config_release(struct config *config) {
     free(settings->owner.channel);
     free(settings->owner.id);
     free(settings->trainer_uids);
-    char *texts[] = {settings->state_dir, settings->default_trainer,      settings->timezone,
-                     config->web.listen,  config->web.token_file,         config->web.tls_cert,
-                     config->web.tls_key, config->web.trainer_token_file, config->web.hosts};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        free(texts[i]);
+    for (size_t i = 0; i < COUNT(config_rows); i++)
+        if (is_text(config_rows[i].type)) free(*(char **)(void *)((char *)config + config_rows[i].offset));
 }
 
 static void report_line(struct config_report *report, const char *section, const char *key, const char *text) {
@@ -265,8 +269,65 @@ static void check_state_dir(struct config *config, struct config_report *report)
     }
 }
 
+static const char *const weixin_domains[] = {"weixin.qq.com", "wechat.com", NULL};
+
+static void check_base(struct config_report *report, const char *section, const char *key, const char *value,
+                       const char *const *domains, bool web_socket) {
+    struct service_url url;
+    char why[300];
+    if (!service_url_base(value, domains, why, sizeof why)) {
+        report_line(report, section, key, why);
+        return;
+    }
+    if (service_url_parse(value, &url) && (strncmp(url.scheme, "ws", 2) == 0) != web_socket)
+        report_line(report, section, key,
+                    web_socket ? "begins with wss:// (ws:// for this machine)"
+                               : "begins with https:// (http:// for this machine)");
+}
+
+/* A file that must be there; SECRET's own check has seen to its mode. */
+static void check_there(struct config_report *report, const char *section, const char *key, const char *path,
+                        const char *missing) {
+    char text[512];
+    if (!path[0])
+        report_line(report, section, key, missing);
+    else if (access(path, R_OK) != 0) {
+        snprintf(text, sizeof text, "%.400s: %s", path, strerror(errno));
+        report_line(report, section, key, text);
+    }
+}
+
+static void check_services(struct config *config, struct config_report *report) {
+    struct weixin_settings *weixin = &config->weixin;
+    struct wecom_settings *wecom = &config->wecom;
+    struct telegram_settings *telegram = &config->telegram;
+    check_base(report, "channel weixin", "base_url", weixin->base_url, weixin_domains, false);
+    check_base(report, "channel weixin", "cdn_base_url", weixin->cdn_base_url, weixin_domains, false);
+    if (weixin->reserve >= weixin->budget)
+        report_line(report, "channel weixin", "reserve", "must be less than budget, or no progress could ever leave");
+    check_base(report, "channel wecom", "url", wecom->url, NULL, true);
+    if (wecom->enabled == SWITCH_AUTO) wecom->enabled = wecom->bot_id[0] ? SWITCH_ON : SWITCH_OFF;
+    if (wecom->enabled == SWITCH_ON) {
+        if (!wecom->bot_id[0])
+            report_line(report, "channel wecom", "bot_id",
+                        "missing; the bot's settings in WeCom show it (API mode, long connection)");
+        check_there(report, "channel wecom", "secret_file", wecom->secret_file,
+                    "missing; put the bot's secret into a file, chmod 600, and name it here");
+    }
+    check_base(report, "channel telegram", "base_url", telegram->base_url, NULL, false);
+    if (telegram->enabled == SWITCH_AUTO) telegram->enabled = telegram->token_file[0] ? SWITCH_ON : SWITCH_OFF;
+    if (telegram->enabled == SWITCH_ON)
+        check_there(report, "channel telegram", "token_file", telegram->token_file,
+                    "missing; put the token that @BotFather gave into a file, chmod 600, and name it here");
+    const char *files[] = {weixin->ca_file, wecom->ca_file, telegram->ca_file};
+    const char *sections[] = {"channel weixin", "channel wecom", "channel telegram"};
+    for (size_t i = 0; i < 3; i++)
+        if (files[i][0]) check_there(report, sections[i], "ca_file", files[i], "");
+}
+
 void config_checks(struct config *config, struct config_report *report) {
     struct settings *settings = &config->settings;
+    check_services(config, report);
     check_state_dir(config, report);
     for (size_t i = 0; i < settings->trainers_count; i++)
         check_trainer(report, &settings->trainers[i]);

@@ -19,7 +19,7 @@ static const struct verb {
     {"serve", "", "run the bot (what happens without a verb)", serve_main, false},
     {"send", "TEXT…", "one chat command to the running bot; prints the answers until its outcome is known", send_main, true},
     {"chat", "", "talk with the running bot", chat_main, false},
-    {"login", "CHANNEL", "the way into a channel: for web the page's link and its QR code", login_main, false},
+    {"login", "CHANNEL", "the way into a channel (web, weixin, wecom, telegram): a link, a QR code, or a code to send", login_main, false},
     {"check-config", "", "read the configuration and say what is wrong", check_config_main, false},
 };
 #define VERBS (sizeof verbs / sizeof *verbs)

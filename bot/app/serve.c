@@ -4,7 +4,7 @@
  */
 #include "app.h"
 #include "bot.h"
-#include "console.h"
+#include "channels.h"
 #include "launcher_uv.h"
 #include "link.h"
 #include "outbox.h"
@@ -260,7 +260,7 @@ static int fail(const char *what, const char *why) {
     return -1;
 }
 
-static int make_folders(const char *path) {
+int app_make_folders(const char *path) {
     char *copy = strdup(path);
     int status = copy ? 0 : -1;
     for (char *slash = copy ? strchr(copy + 1, '/') : NULL; slash && status == 0; slash = strchr(slash + 1, '/')) {
@@ -277,7 +277,7 @@ static int make_folders(const char *path) {
 static int open_state(struct serve *serve) {
     const char *dir = serve->config->settings.state_dir;
     struct stat info;
-    if (make_folders(dir) < 0 || stat(dir, &info) < 0) return fail(dir, strerror(errno));
+    if (app_make_folders(dir) < 0 || stat(dir, &info) < 0) return fail(dir, strerror(errno));
     if (!S_ISDIR(info.st_mode)) return fail(dir, "not a folder");
     if (access(dir, R_OK | W_OK | X_OK) < 0) return fail(dir, strerror(errno));
     if ((info.st_mode & 077) && info.st_uid == geteuid() && chmod(dir, 0700) < 0) return fail(dir, strerror(errno));
@@ -336,25 +336,7 @@ static int make_ports(struct serve *serve) {
 }
 
 static int make_channels(struct serve *serve) {
-    const struct config *config = serve->config;
-    struct channel *console = NULL;
-    int status = TB_OK;
-    if (config->console.enabled) {
-        status = console_create(&serve->loop, config->settings.state_dir, true, &console);
-        if (status == TB_OK) bot_add_channel(serve->bot, console);
-    }
-    if (status == TB_OK && config->web.enabled) {
-        struct http_options options = {.loop = &serve->loop,
-                                       .listen = config->web.listen,
-                                       .token_file = config->web.token_file,
-                                       .tls_cert = config->web.tls_cert,
-                                       .tls_key = config->web.tls_key,
-                                       .trainer_token_file = config->web.trainer_token_file,
-                                       .state_dir = config->settings.state_dir,
-                                       .hosts = config->web.hosts};
-        status = web_create(&options, &serve->web);
-        if (status == TB_OK) bot_add_channel(serve->bot, serve->web);
-    }
+    int status = channels_create(serve->config, &serve->loop, serve->bot, &serve->web);
     return status < 0 ? fail("", tb_error_text(status)) : 0;
 }
 
@@ -382,12 +364,7 @@ static int start_parts(struct serve *serve) {
     int status = path ? trainer_link_create(&serve->loop, serve->bot, path, &serve->link, why, sizeof why) : TB_ENOMEM;
     free(path);
     if (status < 0) return fail("", why);
-    for (struct channel *channel = serve->bot->channels; channel; channel = channel->next)
-        if (channel->ops->start(channel, why, sizeof why) < 0) {
-            char name[96];
-            snprintf(name, sizeof name, "[channel %s]", channel->ops->name);
-            return fail(name, why);
-        }
+    if (channels_start(serve->bot, why, sizeof why) < 0) return fail("", why);
     bot_turn_end(serve->bot);
     return 0;
 }

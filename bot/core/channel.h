@@ -3,8 +3,8 @@
  * the outbox hands it, one message at a time per chat; retry, budgets, order, splitting, dedupe and access stand in core
  * once. Loop thread only.
  *
- * To add a channel: a codec (bytes ↔ structs), an I/O half with these operations, a row in channels/registry.c, its
- * configuration rows, its tests.
+ * To add a channel: a codec (bytes ↔ structs), an I/O half with these operations, its configuration rows and its lines in
+ * bot/app/channels.c, its tests.
  */
 #ifndef TRAINBOT_CHANNEL_H
 #define TRAINBOT_CHANNEL_H

@@ -79,6 +79,27 @@ static void test_errors(void **state) {
         {"[channel web]\ntoken_file=/etc/passwd\n" TRAINER,
          "x.conf:2: [channel web] token_file: /etc/passwd can be read by others", "chmod 600"},
         {"[channel web]\ntoken_file=/tmp\n" TRAINER, "x.conf:2: [channel web] token_file: ", "plain file"},
+        {"[channel weixin]\nbase_url=http://ilinkai.weixin.qq.com\n" TRAINER, "[channel weixin] base_url: ", "https"},
+        {"[channel weixin]\nbase_url=https://weixin.qq.com.example.org\n" TRAINER,
+         "[channel weixin] base_url: ", "weixin.qq.com"},
+        {"[channel weixin]\ncdn_base_url=ftp://x\n" TRAINER, "[channel weixin] cdn_base_url: ", "https"},
+        {"[channel weixin]\nbase_url=wss://ilinkai.weixin.qq.com\n" TRAINER, "[channel weixin] base_url: ", "https"},
+        {"[channel weixin]\nbudget=0\n" TRAINER, "x.conf:2: [channel weixin] budget: ", "from 1 to 1000"},
+        {"[channel weixin]\nbudget=3\nreserve=3\n" TRAINER, "[channel weixin] reserve: ", "less than budget"},
+        {"[channel weixin]\nreport_every=5\n" TRAINER, "x.conf:2: [channel weixin] report_every: ", "30m"},
+        {"[channel weixin]\nreport_every=5x\n" TRAINER, "x.conf:2: [channel weixin] report_every: ", "30m"},
+        {"[channel weixin]\nreport_every=99d\n" TRAINER, "x.conf:2: [channel weixin] report_every: ", "7d"},
+        {"[channel weixin]\nca_file=/nowhere\n" TRAINER, "[channel weixin] ca_file: /nowhere: ", "No such file"},
+        {"[channel wecom]\nenabled=true\nsecret_file=/dev/null/x\nbot_id=a\n" TRAINER,
+         "[channel wecom] secret_file: /dev/null/x: ", "Not a directory"},
+        {"[channel wecom]\nbot_id=a\n" TRAINER, "[channel wecom] secret_file: missing", "chmod 600"},
+        {"[channel wecom]\nenabled=perhaps\n" TRAINER, "x.conf:2: [channel wecom] enabled: ", "auto"},
+        {"[channel wecom]\nurl=https://openws.work.weixin.qq.com\n" TRAINER, "[channel wecom] url: ", "wss://"},
+        {"[channel wecom]\nurl=ws://10.0.0.1\n" TRAINER, "[channel wecom] url: ", "wss"},
+        {"[channel telegram]\nenabled=true\n" TRAINER, "[channel telegram] token_file: missing", "@BotFather"},
+        {"[channel telegram]\ntoken_file=/etc/passwd\n" TRAINER,
+         "x.conf:2: [channel telegram] token_file: /etc/passwd can be read by others", "chmod 600"},
+        {"[channel telegram]\nbase_url=http://10.0.0.1:8081\n" TRAINER, "[channel telegram] base_url: ", "https"},
         {"[access]\nowner=weixin\n" TRAINER, "x.conf:2: [access] owner: \"weixin\"", "telegram:123456"},
         {"[access]\nowner=:x\n" TRAINER, "x.conf:2: [access] owner: ", "channel:id"},
         {"[access]\nviewers=a:1,b\n" TRAINER, "x.conf:2: [access] viewers: \"b\"", "channel:id"},
@@ -191,6 +212,38 @@ static void test_defaults(void **state) {
     config_free(config);
 }
 
+/* The chat services: off where nothing is named, their times in milliseconds, any loopback address as a base. */
+static void test_services(void **state) {
+    (void)state;
+    struct config *config = good(TRAINER);
+    assert_true(config->weixin.enabled);
+    assert_int_equal(config->weixin.budget, 10);
+    assert_int_equal(config->weixin.reserve, 3);
+    assert_int_equal(config->weixin.report_every_ms, 0);
+    assert_int_equal(config->wecom.enabled, SWITCH_OFF);
+    assert_int_equal(config->telegram.enabled, SWITCH_OFF);
+    assert_string_equal(config->telegram.base_url, "https://api.telegram.org");
+    config_free(config);
+    char secret[] = "/tmp/trainbot-secret-XXXXXX", text[1000];
+    int fd = mkstemp(secret);
+    assert_true(fd >= 0);
+    close(fd);
+    snprintf(text, sizeof text,
+             TRAINER
+             "[channel weixin]\nbase_url=http://127.0.0.1:9\ncdn_base_url=http://[::1]:9/c2c\nreport_every=30m\n"
+             "[channel wecom]\nurl=ws://localhost:9\nbot_id=aib\nsecret_file=%s\nreport_every=90\n"
+             "[channel telegram]\ntoken_file=%s\nbase_url=https://bots.example.org\nreport_every=1d\n",
+             secret, secret);
+    config = good(text);
+    assert_int_equal(config->weixin.report_every_ms, 1800000);
+    assert_int_equal(config->wecom.report_every_ms, 90000);
+    assert_int_equal(config->wecom.enabled, SWITCH_ON);
+    assert_int_equal(config->telegram.report_every_ms, 86400000);
+    assert_int_equal(config->telegram.enabled, SWITCH_ON);
+    config_free(config);
+    unlink(secret);
+}
+
 static void test_set(void **state) {
     char *said = NULL;
     size_t size = 0;
@@ -279,6 +332,9 @@ static void test_sample(void **state) {
     CONFIG_BOT(HAS)
     CONFIG_CONSOLE(HAS)
     CONFIG_WEB(HAS)
+    CONFIG_WEIXIN(HAS)
+    CONFIG_WECOM(HAS)
+    CONFIG_TELEGRAM(HAS)
     CONFIG_ACCESS(HAS)
     CONFIG_PERSON(HAS)
     CONFIG_TRAINER(HAS)
@@ -303,7 +359,7 @@ int main(void) {
         cmocka_unit_test(test_bytes),          cmocka_unit_test(test_values),
         cmocka_unit_test(test_defaults),       cmocka_unit_test(test_set),
         cmocka_unit_test(test_load),           cmocka_unit_test(test_sample),
-        cmocka_unit_test(test_printed_sample),
+        cmocka_unit_test(test_printed_sample), cmocka_unit_test(test_services),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
