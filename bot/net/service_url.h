@@ -10,14 +10,16 @@
 
 struct service_url {
     char scheme[8];  /* lower case: http https ws wss */
-    char host[256];  /* lower case, without brackets */
+    char host[256];  /* lower case, without brackets; IPv6 in its shortest form */
     int port;        /* the scheme's own where none is given */
     const char *path; /* from the first "/" (points into the text given; "" none), with the query */
     bool secure;     /* https, wss */
     bool loopback;   /* 127.0.0.0/8, ::1, localhost */
 };
 /* False: not an absolute URL of these schemes, with user or password in it, longer than 4 KiB, with control characters
- * or blanks. */
+ * or blanks. Refused as well is what parsers read differently: anything but ASCII, a backslash, a fragment, a query
+ * right behind the host (a "/" stands between), percent signs or a last dot in the host, IPv4 addresses other than in
+ * four decimal parts, an empty port. ret_url untouched then. */
 bool service_url_parse(const char *text, struct service_url *ret_url);
 /* Whether an address that a service named (a redirect, an upload address) may be used: secure and at, or below, one of
  * `domains` (NULL-terminated: "weixin.qq.com" covers itself and "x.weixin.qq.com"). Where the configured base is loopback
