@@ -12,7 +12,7 @@
 #include "words.h"
 
 #define REQUEST_OPEN_MS 10000    /* after this a chat is told "sent, not yet in effect" */
-#define REQUEST_SILENT_MS 6000  /* a started program that has not reported by then counts as started */
+#define REQUEST_SILENT_MS 6000   /* a started program that has not reported by then counts as started */
 #define REQUEST_FRESH_MS 600000  /* what changes something and is older than this is not executed */
 #define REQUEST_CONFIRM_MS 60000 /* a question waits this long for its yes */
 
@@ -40,6 +40,7 @@ struct request {
     bool confirmed;   /* this is the second time, after the yes */
     bool changed;     /* it changed (or tried to change) something: audited */
     bool pending_told;
+    bool deaf;        /* its chat is not let in any more: nothing is said there */
     char *waits_for;  /* trainer whose description is awaited; NULL */
     int64_t begun_ms; /* mono */
     int64_t run;      /* the run it is about; 0 none */
@@ -111,7 +112,10 @@ MUST_USE int sessions_create(struct bot *bot);
 MUST_USE int sessions_load(struct bot *bot);
 void sessions_free(struct bot *bot);
 void session_save(struct bot *bot, const struct session *session);
-struct session *session_find(struct bot *bot, const char *channel, const char *chat); /* NULL: none yet */
+/* NULL: none, or it hears nothing any more. */
+struct session *session_find(struct bot *bot, const char *channel, const char *chat);
+/* Somebody who may wrote there: found or made, and hears for as long as the person (or the group) is let in. */
+struct session *session_open(struct bot *bot, const char *channel, const char *chat, const char *person, bool group);
 
 /* ---- pairing (pairing.c) ---- */
 

@@ -1,6 +1,6 @@
 /*
- * commands.h: what a person may say. One table row a command (names, role, usage, help, function); chat, `trainbot send`
- * and POST /api/command all come through request_begin. A request lives until its outcome is known.
+ * commands.h: what a person may say. One table row a command (names, role, usage, help, function); chat, `trainbot
+ * send` and POST /api/command all come through request_begin. A request lives until its outcome is known.
  *
  * To add a command: a row in commands.c's table, its function, its tests; help, README table and near misses follow.
  */
@@ -11,8 +11,8 @@
 #include "control.h"
 
 struct reply {
-    const char *text;   /* NULL for a picture alone */
-    int64_t image;      /* image id; 0 none */
+    const char *text;    /* NULL for a picture alone */
+    int64_t image;       /* image id; 0 none */
     const char *buttons; /* quick replies, one per line; NULL none */
 };
 
@@ -21,7 +21,7 @@ struct asker {
     const char *channel, *chat, *sender; /* identity = channel:sender */
     enum role role;
     bool lang_known;
-    enum lang lang;     /* where known; else from the text, else the chat's, else settings */
+    enum lang lang; /* where known; else from the text, else the chat's, else settings */
     /* NULL: answers are messages to the chat. Else they come here until done() is called (exactly once; ok tells
      * whether it was done or refused). After request_detach, late answers become messages to the chat. */
     void (*reply)(void *user, const struct reply *reply);
@@ -55,22 +55,30 @@ void commands_free(struct bot *bot);
 
 /* ---- who may what (access.c) ---- */
 
-/* The role of an identity: console:OWN_UID and web:token are owners, then [access], then pairings in the store. */
+/* The role of an identity: console:OWN_UID and web:token are owners; else the highest of what [access], a pairing and
+ * having logged the channel in give. One indexed read of the store at most. */
 enum role access_role(struct bot *bot, const char *channel, const char *sender);
+/* Whether a group counts: [access] groups names it, or a code was given there. */
+bool access_group(struct bot *bot, const char *channel, const char *chat);
 
 /* ---- conversations (sessions.c) ---- */
 
 /* A chat that hears of runs by itself: registered by a channel (web, console) or once somebody known wrote there. */
 struct session {
     char *channel, *chat;
+    char *person; /* the sender it is with; "" a group, or whom the chat's id names */
+    bool group;
+    bool registered; /* by its channel, in this life: hears whatever the roles say */
+    bool hears;      /* kept current by sessions.c; sessions_first gives only these */
     enum lang lang;
     bool lang_known;
-    int64_t chosen_run;       /* 用 N; 0 none */
+    int64_t chosen_run;        /* 用 N; 0 none */
     int mute_from, mute_until; /* minutes of the local day; both -1: not muted; equal: always */
     struct session *next;
 };
+/* Those that hear of runs. */
 struct session *sessions_first(struct bot *bot);
-/* Found or made; NULL when out of memory. */
+/* A channel registers its conversation: found or made, and hears. NULL when out of memory. */
 struct session *session_get(struct bot *bot, const char *channel, const char *chat);
 bool session_muted(const struct bot *bot, const struct session *session, int64_t wall_ms);
 enum lang session_lang(const struct bot *bot, const struct session *session);

@@ -26,7 +26,7 @@ static void handle(struct bot *bot, const struct inbound *inbound, int64_t messa
     enum role role = access_role(bot, inbound->channel, inbound->sender);
     struct asker asker = {.channel = inbound->channel, .chat = inbound->chat, .sender = inbound->sender, .role = role};
     if (role != ROLE_NONE) {
-        struct session *session = session_get(bot, inbound->channel, inbound->chat);
+        struct session *session = session_open(bot, inbound->channel, inbound->chat, inbound->sender, inbound->group);
         if (!session) bot_log(bot, 1, "too many conversations: %s is not told of runs", inbound->channel);
         request_begin_message(bot, &asker, inbound->text, inbound->size, message, inbound->service_id,
                               inbound->sent_ms);
@@ -41,40 +41,83 @@ static void handle(struct bot *bot, const struct inbound *inbound, int64_t messa
     if (!inbound->group) pairing_try(bot, &asker, inbound->text, inbound->size);
 }
 
-/* A group counts only where the configuration names it. */
-static bool group_unknown(const struct bot *bot, const struct inbound *inbound) {
-    const struct settings *settings = bot->ports.settings;
-    for (size_t i = 0; i < settings->groups_count; i++)
-        if (strcmp(settings->groups[i].channel, inbound->channel) == 0 &&
-            strcmp(settings->groups[i].id, inbound->chat) == 0)
-            return false;
-    return inbound->group;
+static bool group_unknown(struct bot *bot, const struct inbound *inbound) {
+    return inbound->group && !access_group(bot, inbound->channel, inbound->chat);
 }
 
-int bot_inbound(struct bot *bot, const struct inbound *inbound) {
-    if (bot->leaving) return TB_EGONE; /* the next bot gets it */
-    if (group_unknown(bot, inbound)) return TB_OK;
-    char *text = storable(inbound->text, inbound->size);
-    if (!text) return TB_ENOMEM;
+/* ---- storing ---- */
+
+/* One message on its way from a channel to its command. */
+struct arrival {
+    const struct inbound *inbound;
+    char *text; /* as it is stored */
+    int64_t id; /* its row; 0: known already, or not wanted */
+};
+
+static int arrival_store(struct bot *bot, struct arrival *arrival) {
+    const struct inbound *inbound = arrival->inbound;
     struct message_record record = {.channel = inbound->channel,
                                     .chat = inbound->chat,
                                     .sender = inbound->sender,
                                     .class = MESSAGE_INBOUND,
                                     .state = MESSAGE_NEW,
-                                    .text = text,
+                                    .text = arrival->text,
                                     .key = "",
                                     .service_id = inbound->service_id ? inbound->service_id : "",
                                     .buttons = "",
                                     .created_ms = clock_wall_ms(bot->ports.clock),
                                     .sent_ms = inbound->sent_ms};
-    int64_t id = 0;
-    int status = store_message_receive(bot->ports.store, &record, &id);
-    free(text);
-    if (status == TB_EEXISTS) return TB_OK;
-    if (status < 0) return status;
-    handle(bot, inbound, id);
-    if (bot->ports.wake) bot->ports.wake(bot->ports.user);
+    int status = store_message_receive(bot->ports.store, &record, &arrival->id);
+    return status == TB_EEXISTS ? TB_OK : status;
+}
+
+/* Everything that can fail without the store comes first: a batch of which a part was written must fail as a whole. */
+static int arrivals_prepare(struct bot *bot, struct arrival *arrivals, const struct inbound *items, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (group_unknown(bot, &items[i])) continue;
+        arrivals[i] = (struct arrival){.inbound = &items[i], .text = storable(items[i].text, items[i].size)};
+        if (!arrivals[i].text) return TB_ENOMEM;
+    }
     return TB_OK;
+}
+
+static int arrivals_store(struct bot *bot, struct arrival *arrivals, size_t count) {
+    int status = TB_OK;
+    for (size_t i = 0; i < count && status == TB_OK; i++)
+        if (arrivals[i].inbound) status = arrival_store(bot, &arrivals[i]);
+    return status;
+}
+
+static void arrivals_free(struct arrival *arrivals, size_t count) {
+    for (size_t i = 0; arrivals && i < count; i++)
+        free(arrivals[i].text);
+    free(arrivals);
+}
+
+/* mark_key: as bot_inbound_batch; commit: before the first is handled. */
+static int take_in(struct bot *bot, const struct inbound *items, size_t count, const char *mark_key,
+                   const char *mark_value, bool commit) {
+    if (bot->leaving) return TB_EGONE; /* the next bot gets it */
+    if (commit && bot->store_status < 0) return bot->store_status;
+    struct arrival *arrivals = calloc(count ? count : 1, sizeof *arrivals);
+    int status = arrivals ? arrivals_prepare(bot, arrivals, items, count) : TB_ENOMEM;
+    if (status == TB_OK) status = arrivals_store(bot, arrivals, count);
+    if (status == TB_OK && mark_key) status = store_set(bot->ports.store, mark_key, mark_value);
+    if (status == TB_OK && commit) status = bot_commit(bot);
+    for (size_t i = 0; status == TB_OK && i < count; i++)
+        if (arrivals[i].id > 0) handle(bot, arrivals[i].inbound, arrivals[i].id);
+    arrivals_free(arrivals, count);
+    if (bot->ports.wake) bot->ports.wake(bot->ports.user);
+    return status;
+}
+
+int bot_inbound(struct bot *bot, const struct inbound *inbound) {
+    return take_in(bot, inbound, 1, NULL, NULL, false);
+}
+
+int bot_inbound_batch(struct bot *bot, const struct inbound *items, size_t count, const char *mark_key,
+                      const char *mark_value) {
+    return take_in(bot, items, count, mark_key, mark_value, true);
 }
 
 /* ---- after a restart ---- */
@@ -120,7 +163,8 @@ static bool keep_one(void *user, const struct message_record *message) {
 }
 
 int commands_load(struct bot *bot) {
-    int status = sessions_load(bot);
+    int status = owners_load(bot);
+    if (status == TB_OK) status = sessions_load(bot);
     struct kept_list list = {0};
     if (status == TB_OK) status = store_messages_unhandled(bot->ports.store, keep_one, &list);
     if (status == TB_OK && list.failed) status = TB_ENOMEM;

@@ -120,6 +120,7 @@ void request_tell(struct request *request, const char *text, int64_t image, int6
         free(request->said);
         request->said = strdup(text);
     }
+    if (request->deaf && !request->reply) return;
     if (request->reply) {
         struct reply reply = {.text = text, .image = image, .buttons = buttons};
         request->reply(request->user, &reply);
@@ -389,6 +390,7 @@ const char *commands_pending_text(struct bot *bot, uint64_t id) {
 
 void commands_tick(struct bot *bot) {
     int64_t now = clock_mono_ms(bot->ports.clock);
+    moves_tick(bot);
     answer_silents(bot, now);
     for (struct request *request = bot->requests->first; request; request = request->next) {
         if (request->reply || request->pending_told || now - request->begun_ms < REQUEST_OPEN_MS) continue;
@@ -418,6 +420,8 @@ void commands_free(struct bot *bot) {
     }
     confirms_free(requests);
     schemas_free(requests);
+    moves_free(requests);
+    owners_free(requests);
     free(requests);
     bot->requests = NULL;
     sessions_free(bot);
