@@ -24,6 +24,7 @@ export class StandIn {
   }
   wrong(what, detail) {
     if (this.violations.length < 1000) this.violations.push(detail === undefined ? what : `${what}: ${typeof detail === 'string' ? detail : JSON.stringify(detail)?.slice(0, 300)}`);
+    this.changed();
   }
   note(what) { if (this.notes.length < 1000) this.notes.push(what); }
   // The next `times` requests for which match(request) holds meet `action`; see the service's own file for the actions.
