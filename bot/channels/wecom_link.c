@@ -63,7 +63,7 @@ void wecom_link_req_id(struct wecom_link *link, const char *cmd, char *req_id, s
     snprintf(req_id, size, "%s_%lld_%08x", cmd, (long long)wall_ms(), random);
 }
 
-static void start_timer(uv_timer_t *timer, uv_timer_cb *call, int64_t ms) {
+static void start_timer(uv_timer_t *timer, uv_timer_cb call, int64_t ms) {
     uv_update_time(timer->loop);
     uv_timer_start(timer, call, ms > 0 ? (uint64_t)ms : 0, 0);
 }
