@@ -1,7 +1,7 @@
 /*
  * http_client.h: HTTP requests to chat services, on the loop: libcurl's multi interface driven by libuv, connections
- * kept and used again, every answer with a size limit and every call with a time limit. TLS 1.2 and newer, peer and host
- * verified; redirects are not followed; no request is ever logged. Loop thread only; nothing blocks (the first TLS
+ * kept and used again, every answer with a size limit and every call with a time limit. TLS 1.2 and newer, peer and
+ * host verified; redirects are not followed; no request is ever logged. Loop thread only; nothing blocks (the first TLS
  * connection of a client reads the CA bundle, some 50 ms, so connect after "ready").
  *
  * Source: libcurl's multi_socket interface, curl.se/libcurl/c/libcurl-multi.html.
@@ -20,9 +20,9 @@ struct http_call;
 
 struct http_client_options {
     uv_loop_t *loop;
-    const char *ca_file; /* PEM instead of the system's; NULL or "": the system's */
-    const char *proxy;   /* as curl takes it ("http://host:port", "socks5h://…"); NULL or "": none, whatever the
-                            environment says; loopback addresses are never asked through it */
+    const char *ca_file;    /* PEM instead of the system's; NULL or "": the system's */
+    const char *proxy;      /* as curl takes it ("http://host:port", "socks5h://…"); NULL or "": none, whatever the
+                               environment says; loopback addresses are never asked through it */
     const char *user_agent; /* NULL: "trainbot/VERSION" */
 };
 /* Strings are copied. TB_OK, TB_ENOMEM. */
@@ -49,10 +49,11 @@ struct http_call_options {
     size_t parts_count;
     int64_t timeout_ms;         /* of the whole call; > 0 */
     int64_t connect_timeout_ms; /* 0: 10,000 */
-    size_t answer_max;          /* bytes; 0: 4 MiB. More: the call ends ANSWERED with the status, `too_large`, no body */
-    const char *header;         /* name of one answer header to hand out; NULL none */
-    bool once;                  /* a message: the request must not reach the service twice. Where libcurl would send it
-                                   again by itself (a kept connection that broke), the call ends UNCERTAIN instead */
+    size_t answer_max;  /* bytes, at most 1 GiB; 0: 4 MiB. More: the call ends ANSWERED with the status, `too_large`,
+                                   no body. Headers of more than 128 KiB: UNCERTAIN */
+    const char *header; /* name of one answer header to hand out; NULL none */
+    bool once;          /* a message: the request must not reach the service twice. Where libcurl would send it
+                           again by itself (a kept connection that broke), the call ends UNCERTAIN instead */
 };
 
 enum http_reached {
@@ -63,12 +64,12 @@ enum http_reached {
 
 struct http_answer {
     enum http_reached reached;
-    int status;         /* 0 where nothing was answered */
-    const char *body;   /* zero-terminated, any bytes; "" where empty. Borrowed until the callback returns */
+    int status;       /* 0 where nothing was answered */
+    const char *body; /* zero-terminated, any bytes; "" where empty. Borrowed until the callback returns */
     size_t size;
     const char *header; /* value of options.header; NULL: not there */
     bool timed_out, too_large;
-    const char *why;    /* one line in plain words, no URL, no secret: "connection refused", "HTTP 502" …; "" for 2xx */
+    const char *why; /* one line in plain words, no URL, no secret: "connection refused", "HTTP 502" …; "" for 2xx */
 };
 typedef void http_done(void *user, const struct http_answer *answer);
 
