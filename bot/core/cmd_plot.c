@@ -6,7 +6,7 @@
 #include "pictures.h"
 #include "render.h"
 #include "said.h"
-#include "sparkline.h"
+#include "sparks.h"
 #include "words.h"
 
 #include <math.h>
@@ -15,8 +15,6 @@
 #include <string.h>
 
 #define MARKS_MAX 32
-#define POINTS_MAX 4096
-#define SPARK_WIDTH 24
 
 struct marks {
     struct plot_mark marks[MARKS_MAX];
@@ -89,79 +87,12 @@ static bool choose(struct request *request, const struct parsed *parsed, size_t 
 
 /* ---- without a picture ---- */
 
-struct series {
-    double values[POINTS_MAX];
-    size_t count, stride, share; /* each value is the mean of `stride` rows; `share` rows of the next one are summed */
-    double sum, first, last;
-    size_t column;
-    const char *name;
-    bool found;
-};
-
-static bool series_cols(void *user, const char *const *cols, size_t cols_count) {
-    struct series *series = user;
-    for (size_t i = 0; i < cols_count && !series->found; i++)
-        if (strcmp(cols[i], series->name) == 0) {
-            series->column = i;
-            series->found = true;
-        }
-    return series->found;
-}
-
-static bool series_row(void *user, const struct store_row *row) {
-    struct series *series = user;
-    double value = row->values[series->column];
-    if (wire_is_absent(value)) return true;
-    if (series->count == 0 && series->share == 0) series->first = value;
-    series->last = value;
-    series->sum += value;
-    if (++series->share < series->stride) return true;
-    series->values[series->count++] = series->sum / (double)series->stride;
-    series->sum = 0;
-    series->share = 0;
-    if (series->count < POINTS_MAX) return true;
-    for (size_t i = 0; i < POINTS_MAX / 2; i++)
-        series->values[i] = (series->values[2 * i] + series->values[2 * i + 1]) / 2;
-    series->count = POINTS_MAX / 2;
-    series->stride *= 2;
-    return true;
-}
-
-/* One line a metric. False: there is nothing to show. */
-static bool add_spark(struct bot *bot, const struct run *run, const char *name, enum lang lang, struct words *words) {
-    struct series *series = calloc(1, sizeof *series);
-    if (!series) return false;
-    series->name = name;
-    series->stride = 1;
-    int status = store_rows_read(bot->ports.store, run->id, 0, series_cols, series_row, series);
-    bool good = status == TB_OK && series->found && series->count > 0;
-    if (good) {
-        char line[SPARKLINE_SIZE];
-        sparkline(series->values, series->count, SPARK_WIDTH, line, sizeof line);
-        words_add(words, "\n%s %s ", words_label(name, lang), line);
-        words_add_number(words, series->first);
-        words_add(words, " → ");
-        words_add_number(words, series->last);
-    }
-    free(series);
-    return good;
-}
-
 static void tell_sparks(struct request *request, const struct run *run, const struct choice *choice, const char *why) {
     char text[RENDER_MAX];
     struct words words;
     words_init(&words, text, sizeof text);
-    words_add_foreign(&words, run->name, 32);
-    words_add(&words, request_zh(request) ? " #%lld · 第 %lld 步" : " #%lld · step %lld", (long long)run->id,
-              (long long)run->step);
-    bool any = false;
-    for (size_t i = 0; i < choice->count; i++)
-        any = add_spark(request->bot, run, choice->metrics[i], request->lang, &words) || any;
-    const struct run_metric *usual[] = {run_loss(run), run_accuracy(run)};
-    for (size_t i = 0; i < 2 && choice->count == 0; i++)
-        if (usual[i]) any = add_spark(request->bot, run, usual[i]->name, request->lang, &words) || any;
-    for (size_t i = 0; i < run->metrics_count && i < 2 && !any && choice->count == 0; i++)
-        any = add_spark(request->bot, run, run->metrics[i].name, request->lang, &words) || any;
+    sparks_head(&words, run, request->lang);
+    (void)sparks_add(request->bot, run, choice->metrics, choice->count, request->lang, &words);
     if (why && why[0]) {
         words_add(&words, request_zh(request) ? "\n(画不出图:" : "\n(no picture: ");
         words_add_said(&words, why, 200, request->lang);

@@ -1,20 +1,25 @@
 /*
  * outbox.h: everything that leaves is a row before it is tried. Classes: reply, alert, image, progress. Progress
  * coalesces (the newest wins) while a channel is down, slow or over budget; replies and alerts are never dropped. One
- * message at a time per chat, in order; back-off with jitter; the same key after a restart. When the store fails,
- * replies and alerts leave from memory, once. outbox.c holds what waits, outbox_send.c what leaves.
+ * message at a time per chat, in order; back-off with jitter; the same key after a restart. Where a service counts
+ * sends (budget.h) what waits together leaves together, and progress becomes digests (digest.h). Alerts that cannot
+ * leave go to the same person's next conversation (person.h). When the store fails, replies and alerts leave from
+ * memory, once.
  */
 #ifndef TRAINBOT_OUTBOX_H
 #define TRAINBOT_OUTBOX_H
 
 #include "bot.h"
 
+/* News that nobody asked for: where sends are counted they leave the reserve alone, and others pass them. */
+#define OUTBOX_SPARE_KEY "spare"
+
 struct outbox_message {
     const char *channel, *chat;
     enum message_class class;
     const char *text;
     int64_t image, run;
-    const char *key;     /* progress: "progress:7" coalesces and edits; "" else */
+    const char *key;     /* progress: "progress:7" coalesces and edits; OUTBOX_SPARE_KEY; "" else */
     const char *buttons; /* quick replies, one per line; NULL none */
 };
 /* Queues a message; it leaves after this turn's commit. ret_id may be NULL. */
@@ -28,9 +33,9 @@ void outbox_store_failed(struct bot *bot);     /* the turn was rolled back: its 
 void outbox_store_works(struct bot *bot);      /* notes what left meanwhile */
 int64_t outbox_next_ms(const struct bot *bot); /* mono; INT64_MAX none */
 void outbox_free(struct bot *bot);
-/* A message of a person was stored (not a duplicate): the conversation takes messages again, its budget is set anew, and
- * what waits leaves. sent_ms: wall, when the service says it was written; 0: now. A message that is older than the newest
- * known one changes nothing. Part of this turn's transaction. */
+/* A message of a person was stored (not a duplicate): the conversation takes messages again, its budget is set anew,
+ * and what waits leaves. sent_ms: wall, when the service says it was written; 0: now. A message that is older than the
+ * newest known one changes nothing. Part of this turn's transaction. */
 void outbox_heard(struct bot *bot, const char *channel, const char *chat, int64_t sent_ms);
 
 /* Numbers for 通道 and /metrics. sent, failed, retried: in this bot's life. */
@@ -54,8 +59,9 @@ void outbox_lines(const struct bot *bot, const char *channel, outbox_line_cb *cb
 /* report.c: words a fact for every chat it concerns and queues it. */
 void report_fact(struct bot *bot, const struct fact *fact);
 
-/* Splits text into pieces of at most max_bytes, on line, then on UTF-8 boundaries. Returns the piece's length from
- * `text`; the next piece begins there (leading newline skipped by the caller's next call). */
-size_t text_split(const char *text, size_t size, size_t max_bytes);
+/* Splits text into pieces of at most max_bytes and max_units UTF-16 code units (0: no limit), on line, then on UTF-8
+ * boundaries. Returns the length of the first piece, at least one character; the next begins there (a newline between
+ * them belongs to neither). */
+size_t text_split(const char *text, size_t size, size_t max_bytes, size_t max_units);
 
 #endif

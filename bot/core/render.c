@@ -5,6 +5,7 @@
 #include "render.h"
 #include "said.h"
 #include "render_card.h"
+#include "render_delivery.h"
 
 #include <math.h>
 #include <signal.h>
@@ -309,6 +310,10 @@ size_t render_fact(const struct fact *fact, enum lang lang, enum progress_style 
     case FACT_STORE_FAILED:
     case FACT_STORE_OK:
         fact_store(&words, fact, zh);
+        break;
+    case FACT_CHANNEL_LOST:
+    case FACT_CHANNEL_BACK:
+        render_channel_fact(&words, fact, lang);
         break;
     case FACT_KINDS:
         break;

@@ -2,9 +2,10 @@
  * Words a fact for every conversation that hears of runs and queues it. Always holds: alerts reach every conversation,
  * muted or not; progress only those that are not muted; nobody is told twice what a reply told them.
  */
-#include "commands.h"
+#include "command.h"
 #include "fact.h"
 #include "outbox.h"
+#include "person.h"
 #include "render.h"
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,7 @@ enum message_class fact_class(enum fact_kind kind) {
     case FACT_STALL_OVER:
     case FACT_NOTE:
     case FACT_STORE_OK:
+    case FACT_CHANNEL_BACK:
         return MESSAGE_REPLY;
     default:
         return MESSAGE_ALERT;
@@ -45,6 +47,7 @@ static bool told_by_reply(const struct fact *fact, const struct session *session
 
 static bool wants(struct bot *bot, const struct fact *fact, const struct session *session) {
     if (!bot_channel(bot, session->channel)) return false;
+    if (fact->channel && strcmp(session->channel, fact->channel) == 0) return false;
     if (fact->run && told_by_reply(fact, session)) return false;
     enum message_class class = fact_class(fact->kind);
     bool quiet =
@@ -52,11 +55,41 @@ static bool wants(struct bot *bot, const struct fact *fact, const struct session
     return !quiet || !session_muted(bot, session, clock_wall_ms(bot->ports.clock));
 }
 
+/* Of a person's conversations the first that is open, else the first there is. NULL: none of them wants it, or a reply
+ * in one of them tells it. */
+static const struct identity *persons_choice(struct bot *bot, const struct fact *fact,
+                                             const struct person_settings *person) {
+    const struct identity *first = NULL, *open = NULL;
+    for (size_t i = 0; i < person->count; i++) {
+        const struct identity *identity = &person->identities[i];
+        const struct session *session = session_find(bot, identity->channel, identity->id);
+        if (session && fact->run && told_by_reply(fact, session)) return NULL;
+        if (!session || !session->hears || !wants(bot, fact, session)) continue;
+        if (!first) first = identity;
+        if (!open && person_reachable(bot, identity->channel, identity->id)) open = identity;
+    }
+    return open ? open : first;
+}
+
+/* Progress and pictures are for every conversation; news and alerts for every one that keeps itself, and of each person
+ * for one other. */
+static bool is_for(struct bot *bot, const struct fact *fact, const struct session *session) {
+    enum message_class class = fact_class(fact->kind);
+    if (!wants(bot, fact, session)) return false;
+    if (class == MESSAGE_PROGRESS || class == MESSAGE_IMAGE) return true;
+    if (bot_channel(bot, session->channel)->traits.history) return true;
+    const struct person_settings *person = person_of(bot->ports.settings, session->channel, session->chat);
+    const struct identity *identity = person ? persons_choice(bot, fact, person) : NULL;
+    return !person ||
+           (identity && strcmp(identity->channel, session->channel) == 0 && strcmp(identity->id, session->chat) == 0);
+}
+
 void report_fact(struct bot *bot, const struct fact *fact) {
     char text[RENDER_MAX], buttons[256], key[64] = "";
+    if (fact->kind == FACT_NOTE || fact->kind == FACT_IMAGE) snprintf(key, sizeof key, OUTBOX_SPARE_KEY);
     if (fact->kind == FACT_PROGRESS) snprintf(key, sizeof key, "progress:%lld", (long long)fact->run->id);
     for (struct session *session = sessions_first(bot); session; session = session->next) {
-        if (!wants(bot, fact, session)) continue;
+        if (!is_for(bot, fact, session)) continue;
         enum lang lang = session_lang(bot, session);
         if (render_fact(fact, lang, bot->ports.settings->progress_style, text, sizeof text) == 0) continue;
         buttons[0] = 0;

@@ -193,8 +193,8 @@ static void test_split(void **state) {
     add(s, MESSAGE_REPLY, "0123456789\n", ""); /* no piece of nothing */
     stage_turn(s);
     assert_int_equal(s->talk.count, 1);
-    assert_int_equal(text_split("abc", 3, 3), 3);
-    assert_int_equal(text_split("\x80\x80\x80\x80\x80", 5, 2), 2); /* bytes that are no text at all */
+    assert_int_equal(text_split("abc", 3, 3, 0), 3);
+    assert_int_equal(text_split("\x80\x80\x80\x80\x80", 5, 2, 0), 2); /* bytes that are no text at all */
 }
 
 static void test_budget(void **state) {
