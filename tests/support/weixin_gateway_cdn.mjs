@@ -69,7 +69,7 @@ export class Cdn {
     const full = `${this.gateway.cdnUrl}/download?encrypted_query_param=${encodeURIComponent(parameter)}`;
     return { key, media: { encrypt_query_param: parameter, aes_key: Buffer.from(key.toString('hex')).toString('base64'), encrypt_type: 1, ...(fullUrl ? { full_url: full } : {}) } };
   }
-  download(query, wrong) {
+  download(request, query, wrong) {
     const stored = this.downloads.get(query.get('encrypted_query_param'));
     if (!stored) { wrong.push('a download parameter that was never given'); return { status: 404, headers: {}, body: '' }; }
     return { status: 200, headers: { 'content-type': 'application/octet-stream' }, body: stored.cipher };
