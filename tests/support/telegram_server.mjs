@@ -9,6 +9,7 @@
 // Faults: server.fault((request) => request.method === 'sendmessage', ACTION, times); request: {method, params}; ACTION
 //   'drop' (the connection ends before anything)  'hang' (never answered)  'dropAfter' (handled, the answer is lost)
 //   {code, description, parameters}  {delay: ms}  {status, body, type}: those bytes, unhandled; with after: true handled before
+//   {flood: bytes}: an answer of that size
 // demand429(seconds, times, chat), revoke(), updates.rival(), updates.webhook, close()/reopen().
 // Limits are counted on `clock`, which `speed` quickens (and with it the wait of a long poll).
 import http from 'node:http';
@@ -171,6 +172,7 @@ export class TelegramServer extends StandIn {
       if (action.code === 429 && chat) chat.held_until = this.clock.now() + (action.parameters?.retry_after ?? 0) * 1000;
       return fail(action.code, action.description ?? 'injected', action.parameters);
     }
+    if (action?.flood) return this.flood(answer, action.flood);
     if (action?.status !== undefined && !action.after) return send(action.status, action.body, action.type ?? 'text/html');
     return go();
   }
@@ -186,6 +188,15 @@ export class TelegramServer extends StandIn {
     if (action === 'dropAfter') return request.socket.destroy();
     if (action?.after) return send(action.status, action.body, action.type ?? 'text/html');
     return send(200, { ok: true, result });
+  }
+  flood(answer, bytes) {
+    const part = Buffer.alloc(1 << 16, ' ');
+    answer.writeHead(200, { 'content-type': 'application/json', 'content-length': bytes });
+    const more = () => {
+      while (bytes > 0 && !answer.destroyed) { bytes -= part.length; if (!answer.write(part)) return void answer.once('drain', more); }
+      if (!answer.destroyed) answer.end();
+    };
+    more();
   }
   reply(answer, status, body, type = 'application/json') {
     if (answer.destroyed) return;

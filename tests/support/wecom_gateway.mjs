@@ -9,7 +9,8 @@
 //
 // Faults: gateway.fault((frame) => frame.cmd === 'aibot_send_msg', ACTION, times) with ACTION
 //   'drop' (the connection ends, nothing handled)  'lost' (nothing handled, no answer)  'noAck' (handled, no answer)
-//   'dropAfter' (handled, then the connection ends)  {errcode, errmsg}  {delay: ms}  {answer: text or bytes, sent as they are}
+//   'dropAfter' (handled, then the connection ends)  {errcode, errmsg}  {delay: ms}  {answer: text, bytes or
+//   (frame) => text, sent as it is}
 // and kick() garbage() binary() cut() close()/reopen() server.handshake pieces.
 import { randomBytes } from 'node:crypto';
 import { StandIn } from './stand_in.mjs';
@@ -132,7 +133,7 @@ export class WecomGateway extends StandIn {
     if (action === 'dropAfter') return link.peer.destroy();
     setImmediate(() => {
       link.inFlight.delete(frame.headers.req_id);
-      if (action?.answer !== undefined) link.peer.text(action.answer);
+      if (action?.answer !== undefined) link.peer.text(typeof action.answer === 'function' ? action.answer(frame) : action.answer);
       else this.ack(link, frame, { errcode: 0, errmsg: 'ok', ...fields });
     });
   }

@@ -2,6 +2,9 @@
 // versions; a card that was changed after a click too.
 import { Rate } from './stand_in.mjs';
 
+// What a person reads of Markdown text: escapes are gone, blanks that do not break are blanks, line breaks stand.
+const plain = (text) => text.replace(/\\([!-/:-@[-`{-~])/g, '$1').replaceAll('\u00a0', ' ').replace(/(\\|  +)\n/g, '\n');
+
 export class Conversation {
   constructor(gateway, id, kind) {
     Object.assign(this, { gateway, id, kind });
@@ -12,22 +15,23 @@ export class Conversation {
     this.held_until = 0;
   }
   show(message) {
-    const shown = { n: this.messages.length, at: this.gateway.clock.now(), real: Date.now(), versions: [message.text ?? ''], ...message };
+    const shown = { n: this.messages.length, at: this.gateway.clock.now(), real: Date.now(), versions: [message.text ?? ''], ...message,
+      get seen() { return plain(this.text ?? ''); } };
     this.messages.push(shown);
     this.gateway.changed();
     return shown;
   }
   texts() { return this.messages.map((message) => message.text ?? ''); }
   match(want) {
-    if (want instanceof RegExp) return (message) => want.test(message.text ?? '');
-    if (typeof want === 'string') return (message) => message.text?.includes(want);
+    if (want instanceof RegExp) return (message) => want.test(message.seen);
+    if (typeof want === 'string') return (message) => message.seen.includes(want);
     return want;
   }
   // The first message from number `after` on that fits a RegExp, a part of its text, or a function.
   find(want, after = 0) { const fits = this.match(want); return this.messages.find((message) => message.n >= after && fits(message)); }
   waitFor(want, { after = 0, ms = 20000 } = {}) {
-    return this.gateway.waitFor(`${this.id} sees ${want}; shown:\n${'' + this.texts().slice(-6).join('\n---\n')}`, () => this.find(want, after), ms)
-      .catch((error) => { throw new Error(`${error.message.split('; shown:')[0]}; shown:\n${this.texts().slice(-8).join('\n---\n')}`); });
+    return this.gateway.waitFor(`${this.id} sees ${want}`, () => this.find(want, after), ms)
+      .catch((error) => { throw new Error(`${error.message}; shown:\n${this.texts().slice(-8).join('\n---\n')}`); });
   }
 }
 
