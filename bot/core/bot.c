@@ -60,6 +60,7 @@ static void store_failed(struct bot *bot, int status) {
     store_rollback(bot->ports.store);
     runs_committed(bot, status);
     runs_store_failed(bot);
+    commands_store_failed(bot);
     if (first) {
         bot_log(bot, 0, "the database cannot be written (%s); acknowledgements wait", tb_error_text(status));
         struct fact fact = {.kind = FACT_STORE_FAILED, .text = tb_error_text(status), .cpu_percent = -1};
@@ -73,6 +74,7 @@ static void store_works(struct bot *bot) {
     bot->store_status = TB_OK;
     bot_log(bot, 2, "the database can be written again");
     outbox_store_works(bot);
+    commands_store_works(bot);
     if (store_set(bot->ports.store, "probe", NULL) < 0) bot_log(bot, 1, "the probe stays");
     struct fact fact = {.kind = FACT_STORE_OK, .cpu_percent = -1};
     report_fact(bot, &fact);
@@ -86,6 +88,7 @@ int bot_commit(struct bot *bot) {
     if (status < 0) return bot->turn_status = status;
     runs_stored(bot);
     outbox_committed(bot);
+    commands_committed(bot);
     return TB_OK;
 }
 
@@ -97,6 +100,7 @@ static int commit_turn(struct bot *bot) {
     if (status < 0) return status;
     runs_stored(bot);
     outbox_committed(bot);
+    commands_committed(bot);
     runs_committed(bot, TB_OK);
     return TB_OK;
 }
@@ -107,6 +111,7 @@ void bot_turn_end(struct bot *bot) {
     if (bot->store_status < 0 && !probing) {
         bot->turn_status = TB_OK;
         runs_committed(bot, bot->store_status);
+        commands_store_failed(bot);
         outbox_store_failed(bot);
         store_rollback(bot->ports.store);
         return;

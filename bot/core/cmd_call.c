@@ -193,8 +193,6 @@ static enum verdict call_ended(struct request *request, const struct run *run, c
         return request_refuse(request, "没有做成:%s。", "That could not be done: %s.",
                               said_in(why[0] ? why : tb_error_text(status), request->lang, said, sizeof said));
     }
-    struct channel *channel = bot_channel(bot, request->channel);
-    if (channel && channel->ops->typing) channel->ops->typing(channel, request->chat, true);
     return OPEN;
 }
 

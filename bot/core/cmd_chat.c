@@ -13,7 +13,7 @@ enum verdict cmd_mute(struct request *request, struct parsed *parsed) {
     int from = 0, until = 0;
     if (parsed->count > 2 || (parsed->count == 2 && !parse_window(parsed->tokens[1], &from, &until)))
         return refuse_usage(request);
-    struct session *session = session_get(request->bot, request->channel, request->chat);
+    struct session *session = request_session(request);
     if (!session) return request_refuse(request, "内存不够。", "Out of memory.");
     session->mute_from = from;
     session->mute_until = until;
@@ -32,7 +32,7 @@ enum verdict cmd_mute(struct request *request, struct parsed *parsed) {
 
 enum verdict cmd_unmute(struct request *request, struct parsed *parsed) {
     (void)parsed;
-    struct session *session = session_get(request->bot, request->channel, request->chat);
+    struct session *session = request_session(request);
     if (!session) return request_refuse(request, "内存不够。", "Out of memory.");
     if (session->mute_from < 0) return request_refuse(request, "本来就没有静音。", "It was not muted.");
     session->mute_from = session->mute_until = -1;

@@ -1,7 +1,6 @@
-/* cmd_show.c: 状态 列表 用 结果 谁 通道: what there is to read. */
+/* cmd_show.c: 状态 列表 用 结果 谁: what there is to read. */
 #include "command.h"
 #include "said.h"
-#include "outbox.h"
 #include "render.h"
 #include "render_card.h"
 
@@ -96,7 +95,7 @@ enum verdict cmd_use(struct request *request, struct parsed *parsed) {
     if (parsed->count != 2 || !parse_run(parsed->tokens[1], &id)) return refuse_usage(request);
     struct run *run = pick_run(request, parsed, 1, &used);
     if (!run) return REFUSED;
-    struct session *session = session_get(request->bot, request->channel, request->chat);
+    struct session *session = request_session(request);
     if (!session) return request_refuse(request, "内存不够。", "Out of memory.");
     session->chosen_run = run->id;
     session_save(request->bot, session);
@@ -190,34 +189,6 @@ enum verdict cmd_who(struct request *request, struct parsed *parsed) {
         return request_refuse(request, "读不出来:%s。", "Cannot be read: %s.", said_error(status, request->lang));
     if (audits.words.length == 0)
         return request_refuse(request, "还没有人改过什么。", "Nobody has changed anything yet.");
-    request_tell(request, text, 0, 0, NULL);
-    return DONE;
-}
-
-enum verdict cmd_channels(struct request *request, struct parsed *parsed) {
-    (void)parsed;
-    char text[RENDER_MAX];
-    struct words words;
-    words_init(&words, text, sizeof text);
-    bool zh = request_zh(request);
-    for (const struct channel *channel = request->bot->channels; channel; channel = channel->next) {
-        char line[300] = "";
-        if (channel->ops->describe) channel->ops->describe(channel, request->lang, line, sizeof line);
-        struct outbox_count count = outbox_count(request->bot, channel->ops->name);
-        words_add(&words, "%s%s", words.length > 0 ? "\n" : "", channel->ops->name);
-        words_add(&words, zh ? " · 已发 %lld" : " · sent %lld", (long long)count.sent);
-        if (count.queued + count.sending > 0)
-            words_add(&words, zh ? " · 等着发 %lld" : " · waiting %lld", (long long)(count.queued + count.sending));
-        if (count.failed > 0) words_add(&words, zh ? " · 没发成 %lld" : " · failed %lld", (long long)count.failed);
-        size_t named = strlen(channel->ops->name); /* some begin with their name */
-        const char *said =
-            strncmp(line, channel->ops->name, named) == 0 && line[named] == ':' ? line + named + 1 : line;
-        while (*said == ' ')
-            said++;
-        if (*said) words_add(&words, " · ");
-        words_add_said(&words, said, 200, request->lang);
-    }
-    if (words.length == 0) return request_refuse(request, "没有打开的通道。", "No channel is enabled.");
     request_tell(request, text, 0, 0, NULL);
     return DONE;
 }

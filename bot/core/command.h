@@ -27,6 +27,7 @@ struct request {
     char *who; /* "channel:sender" */
     enum role role;
     enum lang lang;
+    bool on_behalf;  /* as the asker said */
     bool lang_fixed; /* the asker said which language; the words do not change it */
     void (*reply)(void *user, const struct reply *reply); /* NULL: messages to the chat */
     void (*done)(void *user, bool ok);
@@ -115,12 +116,8 @@ void session_save(struct bot *bot, const struct session *session);
 /* NULL: none, or it hears nothing any more. */
 struct session *session_find(struct bot *bot, const char *channel, const char *chat);
 /* Somebody who may wrote there: found or made, and hears for as long as the person (or the group) is let in. */
+struct session *request_session(struct request *request); /* the chat where it was asked; NULL: out of memory */
 struct session *session_open(struct bot *bot, const char *channel, const char *chat, const char *person, bool group);
-
-/* ---- pairing (pairing.c) ---- */
-
-/* A text of an unknown person: a live code gives its role. Answers and counts wrong tries. */
-void pairing_try(struct bot *bot, const struct asker *asker, const char *text, size_t size);
 
 /* ---- the commands' functions, one file a theme ---- */
 
@@ -140,6 +137,8 @@ enum verdict cmd_mute(struct request *request, struct parsed *parsed);
 enum verdict cmd_unmute(struct request *request, struct parsed *parsed);
 enum verdict cmd_delete(struct request *request, struct parsed *parsed);
 enum verdict cmd_pair(struct request *request, struct parsed *parsed);
+enum verdict cmd_unpair(struct request *request, struct parsed *parsed);
+enum verdict cmd_login(struct request *request, struct parsed *parsed);
 enum verdict cmd_help(struct request *request, struct parsed *parsed);
 enum verdict cmd_who(struct request *request, struct parsed *parsed);
 enum verdict cmd_channels(struct request *request, struct parsed *parsed);

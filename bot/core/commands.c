@@ -6,7 +6,7 @@
 
 const struct command commands_table[] = {
     {{"开始"},
-     {"start"},
+     {"start", "train"},
      ROLE_OPERATOR,
      true,
      "开始 [训练器] [续 N] [名=值 …]",
@@ -96,11 +96,20 @@ const struct command commands_table[] = {
      {"pair"},
      ROLE_OWNER,
      true,
-     "配对 operator|viewer",
-     "pair operator|viewer",
-     "生成配对码,给别人权限",
-     "makes a code that gives somebody a role",
+     "配对 [operator|viewer] [通道]",
+     "pair [operator|viewer] [channel]",
+     "生成配对码,给别人权限;不带词:谁配对过",
+     "makes a code that gives somebody a role; alone: who is paired",
      cmd_pair},
+    {{"取消配对"},
+     {"unpair"},
+     ROLE_OWNER,
+     true,
+     "取消配对 通道:ID",
+     "unpair channel:id",
+     "收回配对给的权限",
+     "takes a paired role back",
+     cmd_unpair},
     {{"谁"}, {"who", "audit"}, ROLE_OWNER, false, "谁", "who", "最近谁做了什么", "who did what lately", cmd_who},
     {{"通道"},
      {"channels"},
@@ -120,6 +129,15 @@ const struct command commands_table[] = {
      "这一屏;全部命令",
      "one screen; all commands",
      cmd_help},
+    {{"登录"},
+     {"login"},
+     ROLE_OWNER,
+     true,
+     "登录 通道",
+     "login channel",
+     "让一个通道重新连上",
+     "connects a channel again",
+     cmd_login},
     {{"退出"},
      {"quit"},
      ROLE_OWNER,
@@ -151,7 +169,8 @@ const struct command *command_find(const char *word, bool *ret_zh) {
 
 bool commands_menu(size_t i, enum lang lang, const char **ret_name, const char **ret_help) {
     if (i >= commands_count) return false;
-    *ret_name = commands_table[i].en[0];
+    /* "start" is the greeting of some services' bots: their menus have the other word. */
+    *ret_name = commands_table[i].run == cmd_start ? "train" : commands_table[i].en[0];
     *ret_help = lang == LANG_ZH ? commands_table[i].zh_help : commands_table[i].en_help;
     return true;
 }

@@ -27,6 +27,7 @@ struct asker {
     void (*reply)(void *user, const struct reply *reply);
     void (*done)(void *user, bool ok);
     void *user;
+    bool on_behalf; /* somebody else speaks for it (the API's "as"): makes no owners */
 };
 
 /* Understands and carries out one text. Returns the request's id (> 0) while its outcome is open, 0 when it is done
@@ -51,6 +52,10 @@ MUST_USE int commands_create(struct bot *bot); /* fills bot->requests and bot->s
 MUST_USE int commands_load(struct bot *bot);   /* sessions from the store; unhandled inbound messages */
 void commands_tick(struct bot *bot);           /* time limits of requests */
 int64_t commands_next_ms(const struct bot *bot);
+/* The turn's transaction stands, was rolled back, or the store works again (bot.c). */
+void commands_committed(struct bot *bot);
+void commands_store_failed(struct bot *bot);
+void commands_store_works(struct bot *bot);
 void commands_free(struct bot *bot);
 
 /* ---- who may what (access.c) ---- */

@@ -230,6 +230,12 @@ static enum verdict refuse_text(struct request *request, enum parse_status statu
     }
 }
 
+/* A bare "/start" is how a person begins with a bot of some services; it must not begin a training. */
+static bool is_greeting(const struct request *request, const struct parsed *parsed) {
+    const char *text = request->text + strspn(request->text, " \t\r\n");
+    return text[0] == '/' && parsed->count == 1 && parse_same(parsed->tokens[0], "start");
+}
+
 static enum verdict understand(struct request *request, struct parsed *parsed) {
     static const char *const yes[] = {"是", "是的", "确认", "对", "yes", "y", "confirm", NULL};
     static const char *const no[] = {"否", "不", "不是", "取消", "no", "n", "cancel", NULL};
@@ -240,7 +246,7 @@ static enum verdict understand(struct request *request, struct parsed *parsed) {
     }
     if (status != PARSE_OK) return refuse_text(request, status);
     bool zh = false;
-    request->command = command_find(parsed->tokens[0], &zh);
+    request->command = command_find(is_greeting(request, parsed) ? "help" : parsed->tokens[0], &zh);
     if (request->command) {
         take_language(request, zh ? LANG_ZH : LANG_EN);
         return run_command_row(request, parsed);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define MOVES_MAX 64
+#define MOVES_EVERY_MS 1000 /* what is under way to the old id is looked after so often */
 
 static void move_free(struct move *move) {
     if (!move) return;
@@ -71,19 +72,33 @@ static int carry_out(struct bot *bot, const struct move *move, bool *ret_more) {
 }
 
 void moves_tick(struct bot *bot) {
-    for (struct move **at = &bot->requests->moves; *at && bot->store_status == TB_OK && bot->turn_status == TB_OK;) {
+    int64_t now = clock_mono_ms(bot->ports.clock);
+    for (struct move **at = &bot->requests->moves; *at;) {
         struct move *move = *at;
+        bool works = bot->store_status == TB_OK && bot->turn_status == TB_OK;
+        if (!works || now < move->due_ms) {
+            if (!works) move->due_ms = now + MOVES_EVERY_MS;
+            at = &move->next;
+            continue;
+        }
         bool more = false;
         int status = carry_out(bot, move, &more);
         if (status < 0) bot_log(bot, 1, "a chat of %s moved: %s", move->channel, tb_error_text(status));
-        move->waits = more || status < 0;
-        if (move->waits) {
+        if (more || status < 0) {
+            move->due_ms = clock_mono_ms(bot->ports.clock) + MOVES_EVERY_MS;
             at = &move->next;
             continue;
         }
         *at = move->next;
         move_free(move);
     }
+}
+
+int64_t moves_next_ms(const struct bot *bot) {
+    int64_t next = INT64_MAX;
+    for (const struct move *move = bot->requests->moves; move; move = move->next)
+        if (move->due_ms < next) next = move->due_ms;
+    return next;
 }
 
 static bool same_move(const struct move *move, const char *channel, const char *from, const char *to) {

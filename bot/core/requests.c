@@ -5,10 +5,12 @@
  */
 #include "requests.h"
 #include "changes.h"
+#include "codes.h"
 #include "outbox.h"
 #include "render.h"
 #include "render_card.h"
 #include "text.h"
+#include "typing.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,6 +36,7 @@ static struct request *request_create(struct bot *bot, const struct asker *asker
     if (!request) return NULL;
     request->bot = bot;
     request->role = asker->role;
+    request->on_behalf = asker->on_behalf;
     request->lang = bot->ports.settings->language;
     request->reply = asker->reply;
     request->done = asker->done;
@@ -152,12 +155,7 @@ void request_say(struct request *request, const char *format, ...) {
 
 void request_handled(struct request *request) {
     if (request->message == 0) return;
-    struct message_record record = {.id = request->message,
-                                    .state = MESSAGE_HANDLED,
-                                    .service_id = request->service_id ? request->service_id : "",
-                                    .sent_ms = request->sent_ms};
-    int status = store_message_state(request->bot->ports.store, &record, false);
-    if (status < 0) bot_log(request->bot, 0, "a message could not be marked handled: %s", tb_error_text(status));
+    handled_mark(request->bot, request->message, request->service_id, request->sent_ms);
     request->message = 0;
 }
 
@@ -218,6 +216,7 @@ bool request_needs(struct request *request, enum role role) {
     static const char *const zh[] = {"", "查看者", "操作者", "主人"};
     static const char *const en[] = {"nobody", "viewer", "operator", "owner"};
     if (request->role >= role) return true;
+    request->changed = request->role != ROLE_NONE; /* an attempt: audited */
     if (request->role == ROLE_NONE)
         request_say(request,
                     request_zh(request)
@@ -391,6 +390,8 @@ const char *commands_pending_text(struct bot *bot, uint64_t id) {
 void commands_tick(struct bot *bot) {
     int64_t now = clock_mono_ms(bot->ports.clock);
     moves_tick(bot);
+    codes_tick(bot);
+    typing_tick(bot);
     answer_silents(bot, now);
     for (struct request *request = bot->requests->first; request; request = request->next) {
         if (request->reply || request->pending_told || now - request->begun_ms < REQUEST_OPEN_MS) continue;
@@ -407,6 +408,9 @@ int64_t commands_next_ms(const struct bot *bot) {
         if (request->begun_ms + REQUEST_SILENT_MS < next && silent_start(request))
             next = request->begun_ms + REQUEST_SILENT_MS;
     }
+    int64_t others[] = {moves_next_ms(bot), typing_next_ms(bot), bot->requests->codes_due_ms};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (others[i] < next) next = others[i];
     return next;
 }
 
@@ -422,6 +426,8 @@ void commands_free(struct bot *bot) {
     schemas_free(requests);
     moves_free(requests);
     owners_free(requests);
+    typings_free(requests);
+    handled_free(requests);
     free(requests);
     bot->requests = NULL;
     sessions_free(bot);

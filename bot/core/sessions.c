@@ -122,6 +122,11 @@ struct session *session_open(struct bot *bot, const char *channel, const char *c
     return session;
 }
 
+struct session *request_session(struct request *request) {
+    struct session *session = session_find(request->bot, request->channel, request->chat);
+    return session ? session : session_open(request->bot, request->channel, request->chat, request->sender, false);
+}
+
 /* Behind the settings stands whom it is with: "=ID" a person, "*" a group, nothing: whom the chat's id names. */
 void session_save(struct bot *bot, const struct session *session) {
     char *key = text_print(PREFIX "%s:%s", session->channel, session->chat);

@@ -125,7 +125,7 @@ static void audit_as(struct bot *bot, const struct web_command *command, int64_t
     if (store_audit_add(bot->ports.store, &audit) < 0) bot_log(bot, 1, "web: an audit row was not written");
 }
 
-static void call_begin(struct call *call, const char *text) {
+static void call_begin(struct call *call, const char *text, bool on_behalf) {
     struct bot *bot = http_bot(call->server);
     const struct asker asker = {
         .channel = call->channel,
@@ -135,6 +135,7 @@ static void call_begin(struct call *call, const char *text) {
         .reply = call_reply,
         .done = call_done,
         .user = call,
+        .on_behalf = on_behalf,
     };
     uint64_t id = request_begin(bot, &asker, text, strlen(text));
     call->begun = true;
@@ -159,7 +160,7 @@ void api_command(struct http_request *request) {
         http_error(request, command.as[0] ? 400 : 500, command.as[0] ? "\"as\" names no channel" : "out of memory");
     } else {
         if (command.as[0]) audit_as(http_bot(request->server), &command, http_wall_ms(request->server));
-        call_begin(call, command.text);
+        call_begin(call, command.text, command.as[0] != 0);
     }
     web_command_release(&command);
 }

@@ -154,12 +154,13 @@ static void read_code(const char *text, char code[9]) {
 static void test_pairing(void **state) {
     struct scene *s = *state;
     char code[9], lower[9];
-    assert_string_equal(scene_message(s, "boss", "配对 king", 0), "写法:配对 operator|viewer");
+    assert_string_equal(scene_message(s, "boss", "配对 king", 0), "写法:配对 [operator|viewer] [通道]");
     read_code(scene_message(s, "boss", "配对 operator", 0), code);
     assert_null(strstr(scene_message(s, "boss", "谁", 0), code)); /* the audit holds no code */
     for (int i = 0; i < 9; i++)
         lower[i] = code[i] >= 'A' && code[i] <= 'Z' ? (char)(code[i] + 32) : code[i];
-    assert_string_equal(scene_message(s, "friend", lower, 0), "配对成功,你是操作者。发\"帮助\"看命令。");
+    assert_string_equal(scene_message(s, "friend", lower, 0),
+                        "配对成功,你是操作者。发\"帮助\"看命令。\n---\ntalk:friend 用你的配对码成了操作者。");
     assert_int_equal(access_role(s->bot, "talk", "friend"), ROLE_OPERATOR);
     scene_message(s, "second", code, 0); /* it works once */
     assert_int_equal(access_role(s->bot, "talk", "second"), ROLE_NONE);

@@ -340,7 +340,7 @@ static void test_audit(void **state) {
     scene_say(s, "停止");
     const char *text = scene_say(s, "谁");
     assert_non_null(strstr(text, "web:token · 停止 → 没做:现在没有在运行的训练"));
-    assert_non_null(strstr(scene_say(s, "通道"), "talk · 已发 0 · 连着"));
+    assert_non_null(strstr(scene_say(s, "通道"), "talk · 连着 · 已发 0"));
 }
 
 /* Words thrown together: each text is answered or stays open for a reason, nothing is answered twice, nothing breaks.
