@@ -14,7 +14,8 @@
 #define MINUTE_REFILL_MS 3500
 #define HOUR_BURST 280
 #define HOUR_REFILL_MS 5100
-#define OFFER_ROOM 4 /* messages that must have room beside a card */
+#define HOLD_MS 61000 /* after 45009 */
+#define OFFER_ROOM 4  /* messages that must have room beside a card */
 
 int64_t wecom_bucket_wait(const struct wecom_bucket *bucket, int64_t burst, int64_t refill_ms, int64_t now_ms) {
     int64_t wait_ms = bucket->full_ms - now_ms - (burst - 1) * refill_ms;
@@ -101,11 +102,21 @@ const char *wecom_chat_answers(const struct wecom_chat *chat, int64_t now_ms) {
 int64_t wecom_chat_wait(const struct wecom_chat *chat, int64_t now_ms) {
     int64_t minute_ms = wecom_bucket_wait(&chat->minute, MINUTE_BURST, service_ms(MINUTE_REFILL_MS), now_ms);
     int64_t hour_ms = wecom_bucket_wait(&chat->hour, HOUR_BURST, service_ms(HOUR_REFILL_MS), now_ms);
-    return minute_ms > hour_ms ? minute_ms : hour_ms;
+    int64_t held_ms = chat->held_until_ms - now_ms, wait_ms = minute_ms > hour_ms ? minute_ms : hour_ms;
+    return wait_ms > held_ms ? wait_ms : held_ms;
+}
+
+int64_t wecom_chat_hold_ms(void) {
+    return service_ms(HOLD_MS);
+}
+
+void wecom_chat_hold(struct wecom_chat *chat, int64_t now_ms) {
+    chat->held_until_ms = now_ms + wecom_chat_hold_ms();
 }
 
 bool wecom_chat_may_offer(const struct wecom_chat *chat, int64_t now_ms) {
-    return wecom_bucket_wait(&chat->minute, MINUTE_BURST - OFFER_ROOM, service_ms(MINUTE_REFILL_MS), now_ms) == 0 &&
+    return chat->held_until_ms <= now_ms &&
+           wecom_bucket_wait(&chat->minute, MINUTE_BURST - OFFER_ROOM, service_ms(MINUTE_REFILL_MS), now_ms) == 0 &&
            wecom_bucket_wait(&chat->hour, HOUR_BURST / 2, service_ms(HOUR_REFILL_MS), now_ms) == 0;
 }
 
@@ -151,7 +162,7 @@ void wecom_stream_opened(struct wecom_chat *chat, const char *id, int64_t run, c
     struct wecom_stream *stream = &chat->stream;
     free(stream->text);
     *stream = (struct wecom_stream){
-        .text = text, .run = run, .opened_ms = now_ms, .updated_ms = now_ms, .live = true, .opening = true};
+        .text = text, .run = run, .opened_ms = now_ms, .updated_ms = now_ms, .live = true, .unsure = true};
     snprintf(stream->id, sizeof stream->id, "%s", id);
     snprintf(stream->req_id, sizeof stream->req_id, "%s", chat->req_id);
     if (chat->streams_until_ms == 0) chat->streams_until_ms = now_ms + service_ms(STREAM_MS);
@@ -186,7 +197,7 @@ bool wecom_stream_can_finish(const struct wecom_chat *chat, int64_t now_ms) {
 
 void wecom_stream_over(struct wecom_chat *chat, int64_t now_ms) {
     if (!chat->stream.live) return;
-    chat->stream.live = chat->stream.opening = false;
+    chat->stream.live = false;
     wecom_progress_seen(chat, chat->stream.run, now_ms);
     free(chat->stream.text);
     chat->stream.text = NULL;

@@ -25,7 +25,7 @@ struct wecom_stream {
     char req_id[WECOM_ID_MAX + 1]; /* of the callback it answers */
     char *text;                    /* what stands there, as Markdown; what it is finished with */
     int64_t run, opened_ms, updated_ms;
-    bool live, opening; /* opening: its first frame is not acknowledged yet */
+    bool live, unsure; /* unsure: whether this text stands there is not known */
 };
 
 struct wecom_chat {
@@ -41,6 +41,7 @@ struct wecom_chat {
         int64_t run, at_ms;
     } pushed[WECOM_PUSHED_MAX]; /* when a run's progress was last seen here otherwise than by a live stream */
     struct wecom_bucket minute, hour;
+    int64_t held_until_ms; /* the service asked for quiet */
     struct wecom_chat *next;
 };
 
@@ -61,7 +62,9 @@ void wecom_chat_touched(struct wecom_chat *chat);
 const char *wecom_chat_answers(const struct wecom_chat *chat, int64_t now_ms);
 
 /* New messages: at most 27 a minute and 985 an hour, below the service's 30 and 1,000. */
-int64_t wecom_chat_wait(const struct wecom_chat *chat, int64_t now_ms);
+int64_t wecom_chat_wait(const struct wecom_chat *chat, int64_t now_ms); /* ms until the next; 0: now */
+void wecom_chat_hold(struct wecom_chat *chat, int64_t now_ms);          /* after 45009 */
+int64_t wecom_chat_hold_ms(void);
 bool wecom_chat_may_offer(const struct wecom_chat *chat, int64_t now_ms); /* there is room for a card as well */
 void wecom_chat_count(struct wecom_chat *chat, int64_t now_ms);
 

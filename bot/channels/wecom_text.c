@@ -114,6 +114,7 @@ static void put_line(struct out *out, const char *text, const char *line) {
     bool block = makes_block(at, &skip);
     const char *mark = block ? at + skip : NULL;
     for (; !is_end(*at); at++) {
+        if ((unsigned char)*at < 0x20 && *at != '\t') continue; /* the service takes no control characters */
         if (at == mark || means_something(text, at, at == first)) put(out, "\\", 1);
         put(out, at, 1);
     }
@@ -134,7 +135,8 @@ char *wecom_markdown(const char *text, size_t max_bytes) {
     }
     if (out.size > max_bytes) {
         out.size = 0;
-        put(&out, text, length);
+        for (const char *at = text; *at; at++)
+            if ((unsigned char)*at >= 0x20 || *at == '\n' || *at == '\t') put(&out, at, 1);
     }
     out.text[out.size] = 0;
     char *fitted = realloc(out.text, out.size + 1);
