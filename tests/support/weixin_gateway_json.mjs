@@ -25,7 +25,7 @@ const ODD = {
 function* fields(good, path = [], root = good) {
   for (const key of Object.keys(good)) {
     const here = [...path, key], name = here.join('.');
-    for (const [kind, odd] of Object.entries(ODD)) yield [`${name}: ${kind}`, encode(replaced(root, here, odd))];
+    for (const [kind, odd] of Object.entries(ODD)) if (encode(odd) !== encode(good[key])) yield [`${name}: ${kind}`, encode(replaced(root, here, odd))];
     yield [`${name}: missing`, encode(replaced(root, here, undefined))];
     if (good[key] && typeof good[key] === 'object') yield* fields(good[key], here, root);
   }
