@@ -105,6 +105,8 @@ static int set_timer(CURLM *multi, long timeout_ms, void *user) {
 static void on_socket(uv_poll_t *poll, int status, int events) {
     struct http_watch *watch = poll->data;
     struct http_client *client = watch->client;
+    /* After an error libcurl is to read on: what came before a reset may be a whole answer. */
+    if (status < 0) events = watch->events;
     int what = (status < 0 ? CURL_CSELECT_ERR : 0) | (events & UV_READABLE ? CURL_CSELECT_IN : 0) |
                (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
     drive(client, watch->socket, what);

@@ -53,16 +53,30 @@ static const char *header_of(const struct http_call *call) {
     return header->value;
 }
 
+/* A refusal of a large body comes, whole, while it is still being sent, and the connection breaks behind it: libcurl
+ * reports the break; the answer stands all the same. */
+static bool is_whole(const struct http_call *call, long status) {
+    curl_off_t length = -1;
+    curl_easy_getinfo(call->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    return call->has_header && status >= 200 && length >= 0 && (curl_off_t)call->size == length;
+}
+
 void http_call_conclude(struct http_call *call, CURLcode code, struct http_answer *ret_answer, char *why,
                         size_t why_size) {
     struct http_answer answer = {.body = ""};
     long status = 0;
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
-    answer.too_large = code == CURLE_FILESIZE_EXCEEDED || (code == CURLE_WRITE_ERROR && call->is_too_large);
-    if ((code != CURLE_OK && !answer.too_large) || status < 100) {
+    answer.too_large = code == CURLE_WRITE_ERROR && call->is_too_large;
+    if ((code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR) && is_whole(call, status)) code = CURLE_OK;
+    /* An interim answer (1xx) is none, nor is a header without its end. */
+    if ((code == CURLE_OK || answer.too_large) && (status < 200 || !call->has_header)) {
+        code = status ? CURLE_PARTIAL_FILE : CURLE_WEIRD_SERVER_REPLY;
+        answer.too_large = false;
+    }
+    if (code != CURLE_OK && !answer.too_large) {
         answer.reached = call->sends > 0 ? HTTP_UNCERTAIN : HTTP_NOT_SENT;
         answer.timed_out = code == CURLE_OPERATION_TIMEDOUT;
-        answer.why = reason(call, code == CURLE_OK ? CURLE_WEIRD_SERVER_REPLY : code, why, why_size);
+        answer.why = reason(call, code, why, why_size);
         *ret_answer = answer;
         return;
     }

@@ -69,12 +69,25 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *user) {
     return size;
 }
 
+static bool is_blank(const char *line, size_t size) {
+    return (size == 2 && memcmp(line, "\r\n", 2) == 0) || (size == 1 && *line == '\n');
+}
+
+/* libcurl calls an answer done whose header broke off in the middle, so the blank line is looked for here. An announced
+ * size over the limit ends the call there and then; CURLOPT_MAXFILESIZE would do so before the headers behind it. */
 static size_t take_header(char *bytes, size_t size, size_t count, void *user) {
     struct http_call *call = user;
-    (void)bytes;
-    call->header_bytes += size * count;
+    curl_off_t length = -1;
+    size *= count;
+    call->header_bytes += size;
     call->is_header_too_large = call->header_bytes > HEADERS_MAX;
-    return call->is_header_too_large ? 0 : size * count;
+    if (call->is_header_too_large) return 0;
+    if (size >= 5 && memcmp(bytes, "HTTP/", 5) == 0) call->has_header = false;
+    if (call->has_header || !is_blank(bytes, size)) return size;
+    call->has_header = true;
+    curl_easy_getinfo(call->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    call->is_too_large = length > (curl_off_t)call->answer_max;
+    return call->is_too_large ? 0 : size;
 }
 
 /* NULL is fine. No byte that would end the line or the text. */
@@ -153,8 +166,7 @@ static bool set_limits(struct http_call *call, const struct http_call_options *o
     CURL *easy = call->easy;
     int64_t connect_ms = options->connect_timeout_ms > 0 ? options->connect_timeout_ms : CONNECT_MS;
     return SET(CURLOPT_TIMEOUT_MS, as_long(options->timeout_ms)) &&
-           SET(CURLOPT_CONNECTTIMEOUT_MS, as_long(connect_ms)) &&
-           SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)call->answer_max) && SET(CURLOPT_NOSIGNAL, 1L) &&
+           SET(CURLOPT_CONNECTTIMEOUT_MS, as_long(connect_ms)) && SET(CURLOPT_NOSIGNAL, 1L) &&
            SET(CURLOPT_QUICK_EXIT, 1L) && /* a cancelled call does not wait for the resolver's thread */
            SET(CURLOPT_DNS_CACHE_TIMEOUT, NAMES_KEPT_S) && SET(CURLOPT_MAXAGE_CONN, IDLE_S) &&
            SET(CURLOPT_TCP_NODELAY, 1L) && SET(CURLOPT_TCP_KEEPALIVE, 1L) &&

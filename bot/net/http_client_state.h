@@ -30,6 +30,7 @@ struct http_call {
     char *body;
     size_t size, room, answer_max;
     size_t header_bytes; /* of all answer headers so far */
+    bool has_header;     /* the blank line behind the last answer's header came */
     int sends;           /* how often libcurl was about to write the request */
     bool once;
     bool is_broken; /* once: libcurl wanted to send it again */
