@@ -79,7 +79,7 @@ export class Account {
     });
     let msgs = due.map((entry) => entry.message);
     if (switches.reorder && msgs.length > 1) msgs = msgs.reverse();
-    return { ...gateway.ok(), msgs, get_updates_buf: cursor, longpolling_timeout_ms: switches.pollHint || undefined };
+    return { ...gateway.ok(), msgs, get_updates_buf: cursor, longpolling_timeout_ms: Math.ceil(switches.pollHint / gateway.speed) || undefined };
   }
 }
 
