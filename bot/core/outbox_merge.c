@@ -48,7 +48,7 @@ static bool take(struct merge *merge, struct entry *entry) {
 /* Whether `entry` may follow the others. 0: it may; 1: it is passed over; -1: no further one. */
 static int follows(const struct bot *bot, const struct line *line, const struct entry *head,
                    const struct entry *entry) {
-    if (entry_spare(line, entry)) return 1;
+    if (entry_spare(line, entry) && !is_text(entry)) return 1;
     bool fits = is_text(entry) && entry->group_last == head->group_last && entry->from_memory == head->from_memory &&
                 entry->due_mono_ms <= outbox_now(bot);
     return fits ? 0 : -1;

@@ -35,7 +35,7 @@ size_t text_split(const char *text, size_t size, size_t max_bytes, size_t max_un
         size_t more, length = character(text + end, size - end, &more);
         if (text[end] == '\n') line_end = end;
         bool fits = (!max_bytes || end + length <= max_bytes) && (!max_units || units + more <= max_units);
-        if (!fits && end > 0) return line_end > end / 2 ? line_end : end;
+        if (!fits && end > 0) return 2 * line_end >= end ? line_end : end;
         end += length;
         units += more;
         if (!fits) return end; /* not even one character fits: it leaves whole */

@@ -1,8 +1,10 @@
 /*
- * Words a fact for every conversation that hears of runs and queues it. Always holds: alerts reach every conversation,
- * muted or not; progress only those that are not muted; nobody is told twice what a reply told them.
+ * Words a fact for every conversation that hears of runs and queues it. Always holds: alerts reach everybody, muted or
+ * not, a person with several conversations in one of them; progress only those that are not muted, as digests where
+ * sends are counted; nobody is told twice what a reply told them.
  */
 #include "command.h"
+#include "digests.h"
 #include "fact.h"
 #include "outbox.h"
 #include "person.h"
@@ -88,7 +90,12 @@ void report_fact(struct bot *bot, const struct fact *fact) {
     char text[RENDER_MAX], buttons[256], key[64] = "";
     if (fact->kind == FACT_NOTE || fact->kind == FACT_IMAGE) snprintf(key, sizeof key, OUTBOX_SPARE_KEY);
     if (fact->kind == FACT_PROGRESS) snprintf(key, sizeof key, "progress:%lld", (long long)fact->run->id);
+    digests_fact(bot, fact);
     for (struct session *session = sessions_first(bot); session; session = session->next) {
+        if (fact->kind == FACT_PROGRESS && digests_for(bot, session)) {
+            digests_progress(bot, session, fact->run);
+            continue;
+        }
         if (!is_for(bot, fact, session)) continue;
         enum lang lang = session_lang(bot, session);
         if (render_fact(fact, lang, bot->ports.settings->progress_style, text, sizeof text) == 0) continue;

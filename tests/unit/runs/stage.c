@@ -83,7 +83,12 @@ static void count_rows(void *user, const struct run *run, const struct wire_rows
 
 void stage_chat_done(struct stage *stage, struct stage_chat *chat, int64_t id, enum sent_status status,
                      const char *service_id) {
-    struct sent sent = {.status = status, .service_id = service_id, .retry_ms = chat->retry_ms};
+    struct sent sent = {.status = status,
+                        .service_id = service_id,
+                        .retry_ms = chat->retry_ms,
+                        .service_down = chat->service_down,
+                        .edit_gone = chat->edit_gone,
+                        .why = status == SENT_OK ? NULL : "the service says so"};
     chat->lent = NULL;
     outbox_done(stage->bot, id, &sent);
 }
@@ -96,15 +101,25 @@ static void chat_send(struct channel *channel, const struct outgoing *message) {
     chat->ids[at] = message->message;
     snprintf(chat->edits[at], sizeof chat->edits[at], "%s", message->edit_of ? message->edit_of : "");
     snprintf(chat->keys[at], sizeof chat->keys[at], "%s", message->key);
+    snprintf(chat->images[at], sizeof chat->images[at], "%s", message->image_path ? message->image_path : "");
+    snprintf(chat->chats[at], sizeof chat->chats[at], "%s", message->chat);
+    snprintf(chat->buttons, sizeof chat->buttons, "%s", message->buttons ? message->buttons : "");
     chat->lent = message->text;
     /* A channel that keeps the conversation reads it from the store: nothing that may yet be undone stands there. */
     if (channel->traits.history && here->bot->store_status < 0) assert_false(store_is_dirty(here->store));
     if (chat->later) return;
     char id[32];
     snprintf(id, sizeof id, "service-%d", chat->count);
-    stage_chat_done(here, chat, message->message, chat->answer, id);
+    enum sent_status answer = chat->decide ? chat->decide(chat, message) : chat->answer;
+    if (chat->later) return;
+    stage_chat_done(here, chat, message->message, answer, id);
 }
-static const struct channel_ops talk_ops = {.name = "talk", .send = chat_send};
+static bool chat_is_group(const struct channel *channel, const char *chat) {
+    (void)channel;
+    return chat[0] == '-';
+}
+static const struct channel_ops talk_ops = {.name = "talk", .send = chat_send, .is_group = chat_is_group};
+static const struct channel_ops side_ops = {.name = "side", .send = chat_send, .is_group = chat_is_group};
 static const struct channel_ops page_ops = {.name = "page", .send = chat_send};
 
 /* ---- trainers ---- */
@@ -220,6 +235,12 @@ const char *stage_control(const struct stage_peer *peer, const char *type) {
 
 static char *command[] = {"train", NULL}, *resume[] = {"--resume", "{checkpoint}", NULL};
 
+/* The process that knew its state is gone. */
+static void chat_begin(struct stage_chat *chat, const struct channel_ops *ops) {
+    chat->channel = (struct channel){.ops = ops, .traits = chat->channel.traits};
+    chat->lent = NULL;
+}
+
 static void bot_begin(struct stage *stage) {
     char why[300] = "";
     struct bot_ports ports = {.clock = &stage->clock,
@@ -229,13 +250,16 @@ static void bot_begin(struct stage *stage) {
                               .live_rows = count_rows,
                               .user = stage};
     assert_int_equal(bot_create(&ports, &stage->bot), TB_OK);
-    stage->talk.channel.ops = &talk_ops;
-    stage->page.channel.ops = &page_ops;
+    chat_begin(&stage->talk, &talk_ops);
+    chat_begin(&stage->page, &page_ops);
+    chat_begin(&stage->side, &side_ops);
     stage->page.channel.traits.history = stage->page.channel.traits.edit = true;
     bot_add_channel(stage->bot, &stage->talk.channel);
     bot_add_channel(stage->bot, &stage->page.channel);
+    if (stage->with_side) bot_add_channel(stage->bot, &stage->side.channel);
     assert_int_equal(bot_load(stage->bot, why, sizeof why), TB_OK);
     assert_non_null(session_get(stage->bot, "talk", "boss"));
+    if (stage->with_side) assert_non_null(session_get(stage->bot, "side", "s1"));
     if (stage->with_page) assert_non_null(session_get(stage->bot, "page", "x"));
     stage_turn(stage);
 }
@@ -244,6 +268,9 @@ static void store_begin(struct stage *stage) {
     char why[300] = "";
     if (store_open(stage->dir, &stage->store, why, sizeof why) < 0) fail_msg("%s", why);
 }
+
+static char side_name[] = "side", side_id[] = "s1";
+static struct identity side_person = {side_name, side_id};
 
 int stage_setup(void **state) {
     struct stage *stage = calloc(1, sizeof *stage);
@@ -263,7 +290,9 @@ int stage_setup(void **state) {
                                         .max_running = 10,
                                         .trainers = &stage->trainer,
                                         .trainers_count = 1,
-                                        .owner = {"talk", "boss"}};
+                                        .owner = {"talk", "boss"},
+                                        .operators = &side_person,
+                                        .operators_count = 1};
     store_begin(stage);
     bot_begin(stage);
     *state = stage;
@@ -289,6 +318,7 @@ int stage_teardown(void **state) {
     bot_end(stage);
     stage_forget(&stage->talk);
     stage_forget(&stage->page);
+    stage_forget(&stage->side);
     nftw(stage->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     free(stage);
     return 0;
@@ -324,15 +354,24 @@ void stage_pass(struct stage *stage, int64_t ms) {
 
 /* ---- people ---- */
 
-const char *stage_say(struct stage *stage, const char *text) {
+void stage_hears(struct stage *stage, const char *channel, const char *chat, const char *text, int64_t sent_ms) {
     static unsigned number;
     char id[32];
-    int before = stage->talk.count;
     snprintf(id, sizeof id, "said-%u", ++number);
-    struct inbound inbound = {
-        .channel = "talk", .chat = "boss", .sender = "boss", .service_id = id, .text = text, .size = strlen(text)};
+    struct inbound inbound = {.channel = channel,
+                              .chat = chat,
+                              .sender = chat,
+                              .service_id = id,
+                              .text = text,
+                              .size = strlen(text),
+                              .sent_ms = sent_ms};
     assert_int_equal(bot_inbound(stage->bot, &inbound), TB_OK);
     stage_turn(stage);
+}
+
+const char *stage_say(struct stage *stage, const char *text) {
+    int before = stage->talk.count;
+    stage_hears(stage, "talk", "boss", text, 0);
     return stage->talk.count > before ? stage->talk.texts[(stage->talk.count - 1) % STAGE_SENT] : "";
 }
 

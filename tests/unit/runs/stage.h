@@ -1,7 +1,7 @@
 /*
  * stage.h: the core on a real store in a folder of its own, with everything around it moved by hand: a clock, a
- * launcher that notes what it is asked, trainers whose connections keep what they were sent, and two chat services:
- * "talk", which answers when it is told to, and "page", which keeps the conversation itself.
+ * launcher that notes what it is asked, trainers whose connections keep what they were sent, and three chat services:
+ * "talk" and "side", which answer when they are told to, and "page", which keeps the conversation itself.
  */
 #ifndef TRAINBOT_TEST_RUNS_STAGE_H
 #define TRAINBOT_TEST_RUNS_STAGE_H
@@ -20,11 +20,16 @@ struct stage_chat {
     bool later; /* outbox_done comes from stage_chat_done */
     enum sent_status answer;
     int64_t retry_ms;
+    bool service_down, edit_gone; /* said with the answer */
+    /* Called with each message; its result is the answer (not with `later`). NULL: `answer` it is. */
+    enum sent_status (*decide)(struct stage_chat *chat, const struct outgoing *message);
     int count; /* messages handed over */
     char *texts[STAGE_SENT];
     int64_t ids[STAGE_SENT];
-    char edits[STAGE_SENT][32], keys[STAGE_SENT][32];
-    const char *lent; /* the newest text, as it was lent */
+    char edits[STAGE_SENT][32], keys[STAGE_SENT][48];
+    char images[STAGE_SENT][128], chats[STAGE_SENT][32];
+    char buttons[128]; /* of the newest */
+    const char *lent;  /* the newest text, as it was lent */
 };
 
 struct stage_peer {
@@ -43,11 +48,12 @@ struct stage {
     struct bot *bot;
     struct clock clock;
     int64_t wall_ms, mono_ms;
-    struct stage_chat talk, page;
+    struct stage_chat talk, page, side; /* side: a second service, where with_side is set */
     struct stage_peer peers[STAGE_PEERS];
     int launches, adoptions, live_rows;
     int64_t adopted;
     int signals[8], signals_count;
+    bool with_side;              /* from the next restart on; a conversation "s1" there hears of runs */
     bool adopt_fails, with_page; /* with_page: a conversation there hears of runs, from the next restart on */
     char log[STAGE_TEXT];
 };
@@ -76,6 +82,8 @@ const char *stage_control(const struct stage_peer *peer, const char *type);
 
 /* A run launched by the bot, asked for by talk:boss; its number. */
 int64_t stage_start(struct stage *stage);
+/* A message by a person (sent_ms 0: now), and the turn that follows. */
+void stage_hears(struct stage *stage, const char *channel, const char *chat, const char *text, int64_t sent_ms);
 /* A command by talk:boss; returns the newest text to that chat, "" none. */
 const char *stage_say(struct stage *stage, const char *text);
 int stage_told(const struct stage_chat *chat, const char *text); /* messages that hold it */
