@@ -2,7 +2,6 @@
 #include "channels_view.h"
 #include "command.h"
 #include "render.h"
-#include "render_card.h"
 #include "said.h"
 
 #include <stdio.h>
@@ -23,7 +22,18 @@ static void add_clock(struct words *words, const struct request *request, int64_
     words_add(words, "%s", text);
 }
 
-/* "断开 3 分:连接被拒绝" */
+static void add_minutes(struct words *words, int64_t minutes, bool zh) {
+    long long days = minutes / 1440, hours = minutes / 60 % 24, rest = minutes % 60;
+    words_add(words, zh ? " " : " for ");
+    if (days > 0)
+        words_add(words, zh ? "%lld 天 %lld 小时" : "%lld d %lld h", days, hours);
+    else if (hours > 0)
+        words_add(words, zh ? "%lld 小时 %lld 分钟" : "%lld h %lld min", hours, rest);
+    else
+        words_add(words, zh ? "%lld 分钟" : "%lld min", rest);
+}
+
+/* "断开 3 分钟:连接被拒绝" */
 static void add_state(struct words *words, const struct request *request, const struct channel_view *view) {
     static const char *const zh_states[] = {"连着", "正在连接", "断开", "没有登录"};
     static const char *const en_states[] = {"connected", "connecting", "down", "logged out"};
@@ -31,11 +41,11 @@ static void add_state(struct words *words, const struct request *request, const 
     int64_t now = clock_wall_ms(request->bot->ports.clock);
     words_add(words, " · %s", zh ? zh_states[view->state] : en_states[view->state]);
     if (view->state == CHANNEL_UP) return;
-    if (view->state_since_ms > 0 && now - view->state_since_ms >= 1000) {
-        char age[64];
-        render_duration((double)((now - view->state_since_ms) / 1000), request->lang, age, sizeof age);
-        words_add(words, zh ? " %s" : " for %s", age);
-    }
+    int64_t down_s = view->state_since_ms > 0 ? (now - view->state_since_ms) / 1000 : 0;
+    if (down_s >= 60)
+        add_minutes(words, down_s / 60, zh);
+    else if (down_s > 0)
+        words_add(words, zh ? " %lld 秒" : " for %lld s", (long long)down_s);
     if (!view->why[0]) return;
     words_add(words, zh ? ":" : ": ");
     words_add_said(words, view->why, 150, request->lang);

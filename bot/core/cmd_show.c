@@ -159,23 +159,50 @@ struct audits {
     struct words words;
 };
 
+/* What core itself notes, in Chinese. */
+static const char *noted_zh(const char *what) {
+    static const char *const words[][2] = {{"pairing", "配对"},    {"group", "把群加进来"},  {"login", "登录"},
+                                           {"logout", "退出"},     {"wrong code", "码不对"}, {"owner", "主人"},
+                                           {"operator", "操作者"}, {"viewer", "查看者"},     {"in", "用配对码"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(words[i][0], what) == 0) return words[i][1];
+    return what;
+}
+
+/* "done: operator, code of talk:boss" */
+static void add_outcome_zh(struct words *words, const char *outcome) {
+    static const char code_of[] = ", code of ";
+    bool done = strncmp(outcome, "done", 4) == 0, refused = strncmp(outcome, "refused", 7) == 0;
+    const char *colon = strstr(outcome, ": "), *maker = strstr(outcome, code_of);
+    char first[300];
+    if (done || refused) {
+        words_add(words, done ? "做了" : "没做");
+        outcome = colon ? colon + 2 : "";
+        if (outcome[0]) words_add(words, ":");
+    }
+    snprintf(first, sizeof first, "%.*s", (int)(maker > outcome ? maker - outcome : (long)strlen(outcome)), outcome);
+    words_add_foreign(words, noted_zh(first), 100);
+    if (maker <= outcome) return;
+    words_add(words, "(");
+    words_add_foreign(words, maker + strlen(code_of), 60);
+    words_add(words, " 的码)");
+}
+
 static bool take_audit(void *user, const struct audit_record *audit) {
     struct audits *audits = user;
     struct words *words = &audits->words;
+    bool zh = request_zh(audits->request);
     words_add(words, "%s", words->length > 0 ? "\n" : "");
     add_time(words, audits->request, audit->t_ms);
     words_add(words, " ");
     words_add_foreign(words, audit->who, 60);
     words_add(words, " · ");
-    words_add_foreign(words, audit->what, 60);
+    words_add_foreign(words, zh ? noted_zh(audit->what) : audit->what, 60);
     words_add(words, " → ");
-    bool zh = request_zh(audits->request);
-    const char *outcome = audit->outcome, *colon = strstr(outcome, ": ");
-    bool done = strncmp(outcome, "done", 4) == 0, refused = strncmp(outcome, "refused", 7) == 0;
-    if (zh && (done || refused)) words_add(words, done ? "做了" : "没做");
-    if (zh && (done || refused)) outcome = colon ? colon + 2 : "";
-    if (outcome != audit->outcome && outcome[0]) words_add(words, ":");
-    words_add_foreign(words, outcome, 100);
+    if (zh)
+        add_outcome_zh(words, audit->outcome);
+    else
+        words_add_foreign(words, audit->outcome, 100);
     return !words->full;
 }
 

@@ -91,10 +91,11 @@ static bool wanted(struct bot *bot, struct arrival *arrival, bool *pairs) {
     bool looks = false;
     arrival->epoch = bot->requests->roles_epoch;
     arrival->role = access_role(bot, inbound->channel, inbound->sender);
-    if (inbound->group && arrival->role == ROLE_NONE) return *pairs;
+    if (inbound->group && arrival->role == ROLE_NONE && !*pairs) return false;
     find_code(bot, arrival, &looks);
-    *pairs = *pairs || arrival->code[0];
-    if (inbound->group) return *pairs || group_in(bot, inbound) || (arrival->role >= ROLE_OPERATOR && arrival->code[0]);
+    bool lets_in = arrival->code[0] && (!inbound->group || arrival->role >= ROLE_OPERATOR);
+    *pairs = *pairs || lets_in;
+    if (inbound->group) return *pairs || group_in(bot, inbound);
     if (arrival->role != ROLE_NONE || *pairs) return true;
     arrival->try = looks;
     arrival->hint = hint_take(bot, inbound->channel, inbound->sender);

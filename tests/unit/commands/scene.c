@@ -100,7 +100,10 @@ static int64_t mono_ms(void *user) {
     return ((struct scene *)user)->mono_ms;
 }
 static void quiet_log(void *user, int level, const char *line) {
-    (void)user;
+    struct scene *scene = user;
+    size_t used = strlen(scene->log);
+    snprintf(scene->log + used, sizeof scene->log - used, "%s\n", line);
+    scene->log_lines++;
     if (level == 0) print_message("log: %s\n", line);
 }
 
@@ -110,23 +113,53 @@ static void chat_send(struct channel *channel, const struct outgoing *message) {
     snprintf(chat->sent + used, sizeof chat->sent - used, "%s%s", used ? "\n---\n" : "", message->text);
     if (message->image_path) snprintf(chat->last_image, sizeof chat->last_image, "%s", message->image_path);
     chat->messages++;
+    if (chat->heard_count < SCENE_HEARD) {
+        snprintf(chat->heard[chat->heard_count].chat, sizeof chat->heard->chat, "%s", message->chat);
+        snprintf(chat->heard[chat->heard_count++].text, sizeof chat->heard->text, "%s", message->text);
+    }
+    if (chat->hold) {
+        chat->held = message->message;
+        return;
+    }
     char id[32];
     snprintf(id, sizeof id, "sent-%u", ++chat->ids);
     struct sent sent = {.status = SENT_OK, .service_id = id};
     outbox_done(channel->bot, message->message, &sent);
 }
 static void chat_logout(struct channel *channel, const char *chat) {
-    (void)chat;
-    ((struct scene_chat *)channel)->logouts++;
+    struct scene_chat *at = (struct scene_chat *)channel;
+    snprintf(at->goodbye, sizeof at->goodbye, "%s", scene_heard(at, chat));
+    at->logouts++;
+}
+static void chat_typing(struct channel *channel, const char *chat, bool on) {
+    struct scene_chat *at = (struct scene_chat *)channel;
+    snprintf(at->typing_chat, sizeof at->typing_chat, "%s", chat);
+    on ? at->typing_on++ : at->typing_off++;
+}
+static int chat_login(struct channel *channel, char *why, size_t why_size) {
+    struct scene_chat *at = (struct scene_chat *)channel;
+    at->logins++;
+    if (at->login_fails) snprintf(why, why_size, "the token file is missing");
+    return at->login_fails ? TB_EACCESS : TB_OK;
+}
+static bool chat_invite(const struct channel *channel, const char *code, char *text, size_t size) {
+    if (!((const struct scene_chat *)channel)->invites) return false;
+    snprintf(text, size, "https://%s.example/bot?start=%s", channel->ops->name, code);
+    return true;
+}
+static bool chat_is_group(const struct channel *channel, const char *chat) {
+    (void)channel;
+    return chat[0] == '-';
 }
 static void chat_describe(const struct channel *channel, enum lang lang, char *text, size_t size) {
     (void)channel;
     snprintf(text, size, "%s", lang == LANG_ZH ? "连着" : "connected");
 }
-static const struct channel_ops chat_ops = {.name = "talk",
-                                            .send = chat_send,
-                                            .logout = chat_logout,
-                                            .describe = chat_describe};
+#define CHAT_OPS                                                                                                       \
+    .send = chat_send, .logout = chat_logout, .typing = chat_typing, .login = chat_login, .invite = chat_invite,       \
+    .is_group = chat_is_group, .describe = chat_describe
+static const struct channel_ops chat_ops = {.name = "talk", CHAT_OPS};
+static const struct channel_ops side_ops = {.name = "side", CHAT_OPS};
 
 static int conn_send(struct trainer_conn *conn, const struct wire_frame *frame) {
     struct scene_conn *trainer = (struct scene_conn *)conn;
@@ -189,6 +222,8 @@ static void bot_begin(struct scene *scene) {
     assert_int_equal(bot_create(&ports, &scene->bot), TB_OK);
     scene->chat.channel = (struct channel){.ops = &chat_ops, .traits = {.text_max_bytes = 8000, .image = true}};
     bot_add_channel(scene->bot, &scene->chat.channel);
+    scene->side.channel = (struct channel){.ops = &side_ops};
+    if (scene->with_side) bot_add_channel(scene->bot, &scene->side.channel);
     assert_int_equal(bot_load(scene->bot, why, sizeof why), TB_OK);
 }
 
@@ -251,6 +286,31 @@ void scene_restart(struct scene *scene) {
     bot_begin(scene);
 }
 
+void scene_kill(struct scene *scene) {
+    if (scene->trainer.conn.run) runs_disconnected(scene->bot, &scene->trainer.conn);
+    memset(&scene->trainer, 0, sizeof scene->trainer);
+    store_rollback(scene->store);
+    bot_free(scene->bot);
+    store_rollback(scene->store);
+    bot_begin(scene);
+}
+
+const char *scene_heard(const struct scene_chat *at, const char *chat) {
+    static char text[SCENE_TEXT];
+    text[0] = 0;
+    for (int i = 0; i < at->heard_count; i++) {
+        size_t used = strlen(text);
+        if (strcmp(at->heard[i].chat, chat) == 0)
+            snprintf(text + used, sizeof text - used, "%s%s", used ? "\n---\n" : "", at->heard[i].text);
+    }
+    return text;
+}
+
+void scene_forget(struct scene *scene) {
+    scene->chat.heard_count = scene->side.heard_count = 0;
+    scene->chat.sent[0] = scene->side.sent[0] = 0;
+}
+
 void scene_turn(struct scene *scene) {
     bot_tick(scene->bot);
     bot_turn_end(scene->bot);
@@ -311,6 +371,22 @@ void scene_describe(struct scene *scene, int exit_code, const char *output) {
     scene->capture_done = NULL;
     done(scene->capture_user, exit_code, output, strlen(output));
     scene_turn(scene);
+}
+
+int scene_inbound(struct scene *scene, const char *chat, const char *sender, const char *text, bool group) {
+    static unsigned number;
+    char id[32];
+    snprintf(id, sizeof id, "any-%u", ++number);
+    struct inbound inbound = {.channel = "talk",
+                              .chat = chat,
+                              .sender = sender,
+                              .service_id = id,
+                              .text = text,
+                              .size = strlen(text),
+                              .group = group};
+    int status = bot_inbound(scene->bot, &inbound);
+    scene_turn(scene);
+    return status;
 }
 
 const char *scene_message(struct scene *scene, const char *sender, const char *text, int64_t age_ms) {

@@ -13,8 +13,18 @@
 
 #define SCENE_TEXT 16384
 
+#define SCENE_HEARD 1024
+
 struct scene_chat {
     struct channel channel;
+    struct {
+        char chat[40], text[1000];
+    } heard[SCENE_HEARD]; /* what left, oldest first, since the last scene_forget */
+    int heard_count;
+    int typing_on, typing_off, logins;
+    char typing_chat[40], goodbye[1000]; /* goodbye: the newest that had left when logout was called */
+    bool invites, login_fails, hold;     /* hold: send keeps the message under way */
+    int64_t held;                        /* id of that message */
     char sent[SCENE_TEXT]; /* texts, one after the other, "\n---\n" between */
     char last_image[400];
     int messages, logouts;
@@ -37,7 +47,10 @@ struct scene {
     struct bot *bot;
     struct clock clock;
     int64_t wall_ms, mono_ms;
-    struct scene_chat chat;
+    struct scene_chat chat, side; /* "talk" and, where with_side was set before a restart, "side" */
+    bool with_side;
+    int64_t log_lines;
+    char log[SCENE_TEXT];
     struct scene_conn trainer;
     /* launcher */
     struct launch last_launch;
@@ -75,6 +88,13 @@ const char *scene_say_only(struct scene *scene, const char *text, size_t size);
 void scene_describe(struct scene *scene, int exit_code, const char *output);
 /* A message through the chat service; returns all that was sent to the chat since. */
 const char *scene_message(struct scene *scene, const char *sender, const char *text, int64_t age_ms);
+/* As scene_message, but anybody anywhere; service_id NULL: a new one. group: in a group. Returns bot_inbound's result;
+ * the turn has ended. */
+int scene_inbound(struct scene *scene, const char *chat, const char *sender, const char *text, bool group);
+/* What left for a chat since scene_forget, "\n---\n" between; "" nothing. */
+const char *scene_heard(const struct scene_chat *at, const char *chat);
+void scene_forget(struct scene *scene);
+void scene_kill(struct scene *scene); /* SIGKILL and a new bot: what was not committed never was */
 void scene_turn(struct scene *scene);
 void scene_pass(struct scene *scene, int64_t ms);
 
