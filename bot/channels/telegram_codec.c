@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEPTH_MAX 48
+#define DEPTH_MAX 900                /* cJSON itself goes to 1000 */
 #define VALUES_MAX 200000            /* a hundred updates of the richest kind have a quarter of that */
 #define INTEGER_MAX 9007199254740991 /* 2^53 - 1 */
 #define RETRY_AFTER_MAX_S 86400

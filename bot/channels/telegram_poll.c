@@ -211,7 +211,6 @@ static int take_press(struct telegram *telegram, struct telegram_batch *batch, c
 }
 
 static int take_update(struct telegram *telegram, struct telegram_batch *batch, const struct telegram_update *update) {
-    char from[24], to[24];
     switch (update->kind) {
     case TELEGRAM_BAD:
         telegram_complain(telegram, "getUpdates", update->why);
@@ -221,9 +220,7 @@ static int take_update(struct telegram *telegram, struct telegram_batch *batch, 
     case TELEGRAM_PRESS:
         return take_press(telegram, batch, update);
     case TELEGRAM_MOVED:
-        snprintf(from, sizeof from, "%" PRId64, update->chat);
-        snprintf(to, sizeof to, "%" PRId64, update->moved_to);
-        channel_chat_moved(&telegram->channel, from, to);
+        telegram_moved(telegram, update->chat, update->moved_to);
         return TB_OK;
     case TELEGRAM_IGNORED:
         return TB_OK;

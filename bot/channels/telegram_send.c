@@ -28,6 +28,25 @@ struct telegram_send {
     struct telegram_send *next, **at;
 };
 
+/* ---- where it goes ---- */
+
+void telegram_moved(struct telegram *telegram, int64_t from, int64_t to) {
+    char from_text[24], to_text[24];
+    if (from == to) return;
+    telegram->moves[telegram->moves_count++ % TELEGRAM_MOVES_MAX] = (struct telegram_move){from, to};
+    snprintf(from_text, sizeof from_text, "%" PRId64, from);
+    snprintf(to_text, sizeof to_text, "%" PRId64, to);
+    channel_chat_moved(&telegram->channel, from_text, to_text);
+}
+
+/* The chat's id now. At most as many steps as there are moves, as a hostile service could name a circle. */
+static bool chat_of(const struct telegram *telegram, const char *text, int64_t *ret_chat) {
+    if (!telegram_id_parse(text, ret_chat)) return false;
+    for (size_t i = 0; i < TELEGRAM_MOVES_MAX && i < telegram->moves_count; i++)
+        if (telegram->moves[i].from == *ret_chat) *ret_chat = telegram->moves[i].to;
+    return true;
+}
+
 /* ---- who has to wait ---- */
 
 int64_t telegram_hold_ms(const struct telegram *telegram, int64_t chat) {
@@ -80,14 +99,13 @@ void telegram_sends_free(struct telegram *telegram) {
 static void finish(struct telegram_send *send, const struct sent *sent, int64_t moved_to) {
     struct telegram *telegram = send->telegram;
     int64_t message = send->message.message, chat = send->chat, edits = send->asks ? 0 : send->edits;
-    char from[24], to[24];
-    snprintf(from, sizeof from, "%s", send->chat_text);
-    snprintf(to, sizeof to, "%" PRId64, moved_to);
+    char to[24];
+    snprintf(to, sizeof to, "%s", send->chat_text);
     send_free(send);
     outbox_done(telegram->channel.bot, message, sent);
-    if (moved_to) channel_chat_moved(&telegram->channel, from, to);
+    if (moved_to) telegram_moved(telegram, chat, moved_to);
     if (edits) telegram_ask_again(telegram, chat, edits);
-    if (telegram->leaving_chat[0] && strcmp(telegram->leaving_chat, from) == 0) telegram_left(telegram);
+    if (telegram->leaving_chat[0] && strcmp(telegram->leaving_chat, to) == 0) telegram_left(telegram);
 }
 
 static void finish_as(struct telegram_send *send, enum sent_status status, const char *why) {
@@ -316,7 +334,7 @@ void telegram_send(struct channel *channel, const struct outgoing *message) {
     struct sent sent = {.status = SENT_RETRY, .why = "out of memory"};
     struct telegram_send *send = calloc(1, sizeof *send);
     int64_t chat = 0, edits = 0;
-    if (send && !telegram_id_parse(message->chat, &chat))
+    if (send && !chat_of(telegram, message->chat, &chat))
         sent = (struct sent){.status = SENT_REFUSED, .why = "the chat's id is not a number"};
     if (!send || chat == 0) {
         free(send);
@@ -336,7 +354,7 @@ void telegram_send(struct channel *channel, const struct outgoing *message) {
 void telegram_typing(struct channel *channel, const char *chat, bool on) {
     struct telegram *telegram = (struct telegram *)channel;
     int64_t id = 0;
-    if (!on || !telegram_id_parse(chat, &id) || telegram_hold_ms(telegram, id) > 0) return;
+    if (!on || !chat_of(telegram, chat, &id) || telegram_hold_ms(telegram, id) > 0) return;
     if (channel->state == CHANNEL_UP)
         telegram_side_call(telegram, "sendChatAction", id, telegram_encode_action(id, "typing"));
 }

@@ -19,6 +19,7 @@
 #include <uv.h>
 
 #define TELEGRAM_HOLDS_MAX 64
+#define TELEGRAM_MOVES_MAX 16
 #define TELEGRAM_SAID_MAX 48
 #define TELEGRAM_SIDE_CALLS_MAX 16 /* answers to presses, typing, keyboards: so many under way at once */
 
@@ -34,6 +35,10 @@ enum telegram_timer { TELEGRAM_FLOW, TELEGRAM_MENU, TELEGRAM_ASKS, TELEGRAM_LEAV
 
 struct telegram_hold { /* 429: nothing for this chat before until_ms (mono) */
     int64_t chat, until_ms;
+};
+
+struct telegram_move { /* a group that has another id now: what core still addresses to the old one goes there */
+    int64_t from, to;
 };
 
 struct telegram_call;
@@ -72,7 +77,9 @@ struct telegram {
     struct telegram_send *sends; /* under way */
     struct telegram_hold holds[TELEGRAM_HOLDS_MAX];
     size_t holds_count;
-    int64_t hold_all_ms; /* mono */
+    int64_t hold_all_ms;                            /* mono */
+    struct telegram_move moves[TELEGRAM_MOVES_MAX]; /* a ring */
+    size_t moves_count;
 
     unsigned char key[TELEGRAM_KEY_SIZE]; /* of the buttons' nonces */
     struct telegram_ask *asks;
@@ -143,6 +150,8 @@ void telegram_batch_free(struct telegram_batch *batch);
 
 void telegram_send(struct channel *channel, const struct outgoing *message);
 void telegram_typing(struct channel *channel, const char *chat, bool on);
+/* The service gave a group another id: noted here, and told to core. */
+void telegram_moved(struct telegram *telegram, int64_t from, int64_t to);
 /* 429: nothing for this chat for so long. */
 void telegram_hold(struct telegram *telegram, int64_t chat, int64_t ms);
 /* Milliseconds until this chat may be sent to; 0 now. */
