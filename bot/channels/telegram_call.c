@@ -71,7 +71,10 @@ static int code_of(const struct telegram_answer *answer, int status) {
 static void on_answer(void *user, const struct http_answer *http) {
     struct telegram_call *call = user;
     struct telegram *telegram = call->telegram;
-    struct telegram_reply reply = {.reached = http->reached, .too_large = http->too_large, .why = http->why};
+    struct telegram_reply reply = {.reached = http->reached,
+                                   .status = http->status,
+                                   .too_large = http->too_large,
+                                   .why = http->why};
     const char *wrong = NULL;
     char why[TELEGRAM_WHY_MAX + 32] = "";
     if (http->reached == HTTP_ANSWERED) {

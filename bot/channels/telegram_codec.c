@@ -69,6 +69,14 @@ static bool positive(const cJSON *item, int64_t *ret_value) {
     return true;
 }
 
+/* What a group can become. Nothing else may take over a chat's rights and what waits for it. */
+static bool supergroup(const cJSON *item, int64_t *ret_value) {
+    int64_t value = 0;
+    if (!integer(item, &value) || value >= 0) return false;
+    *ret_value = value;
+    return true;
+}
+
 /* One line of somebody else's words: control characters become blanks. */
 static void one_line(char *line, size_t size, const char *text) {
     char *clean = telegram_clean(text);
@@ -113,7 +121,7 @@ int telegram_answer_decode(const char *body, size_t size, struct telegram_answer
     (void)positive(member(answer.json, "error_code"), &answer.error_code);
     if (positive(member(parameters, "retry_after"), &answer.retry_after_s) && answer.retry_after_s > RETRY_AFTER_MAX_S)
         answer.retry_after_s = RETRY_AFTER_MAX_S;
-    (void)integer(member(parameters, "migrate_to_chat_id"), &answer.migrate_to);
+    (void)supergroup(member(parameters, "migrate_to_chat_id"), &answer.migrate_to);
     *ret = answer;
     return TB_OK;
 }
@@ -194,7 +202,7 @@ static void take_message(const cJSON *message, struct telegram_update *update) {
         return;
     }
     if ((moved = member(message, "migrate_to_chat_id"))) {
-        if (integer(moved, &update->moved_to) && update->moved_to != 0)
+        if (supergroup(moved, &update->moved_to) && update->group)
             update->kind = TELEGRAM_MOVED;
         else
             bad(update, "message.migrate_to_chat_id is not an id");

@@ -168,7 +168,7 @@ static bool refuses_chat(const struct telegram_reply *reply) {
 /* 400: wording changes, so pieces of it are looked for. */
 static void sent_bad(struct telegram_send *send, const struct telegram_reply *reply) {
     bool image = send->message.image_path && !send->edits;
-    if (reply->answer.migrate_to) {
+    if (reply->answer.migrate_to && send->chat < 0) {
         const struct sent sent = {.status = SENT_RETRY, .retry_ms = 1, .why = reply->why};
         finish(send, &sent, reply->answer.migrate_to);
     } else if (send->edits && says(reply, "message is not modified")) {

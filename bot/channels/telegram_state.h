@@ -122,6 +122,7 @@ struct telegram_reply {
     /* ANSWERED: 200 where the service said ok, else its error code. What is no answer of the Bot API counts as 502 or
      * what 5xx it came with; 413 stays. */
     int code;
+    int status; /* of HTTP; 0 none */
     bool too_large;
     struct telegram_answer answer; /* cleared after the callback */
     const char *why;               /* one line without secrets; "" for 200 */

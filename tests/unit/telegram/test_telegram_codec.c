@@ -267,6 +267,10 @@ static void bad_updates_are_named(void **state) {
         {"\"message\":{\"message_id\":1,\"date\":9007199254740991," CHAT "," FROM ",\"text\":\"x\"}",
          "message.date is not a time"},
         {"\"message\":{" HEAD CHAT ",\"migrate_to_chat_id\":\"-100\"}", "message.migrate_to_chat_id is not an id"},
+        {"\"message\":{" HEAD "\"chat\":{\"id\":-5,\"type\":\"group\"},\"migrate_to_chat_id\":7}",
+         "message.migrate_to_chat_id is not an id"}, /* a person's chat */
+        {"\"message\":{" HEAD CHAT ",\"migrate_to_chat_id\":-1001234567890123}",
+         "message.migrate_to_chat_id is not an id"}, /* a person's chat does not move */
         {"\"callback_query\":[]", "callback_query is not an object"},
         {"\"callback_query\":{\"id\":8817," FROM "}", "callback_query.id is not an id"},
         {"\"callback_query\":{\"id\":\"a b\"," FROM "}", "callback_query.id is not an id"},
