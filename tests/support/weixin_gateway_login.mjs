@@ -98,6 +98,7 @@ export class Code {
       this.told = status;
       if (status === 'scaned' && this.pending) { this.pending = false; this.accepted = true; }
       if (status === 'scaned_but_redirect' && this.redirectHost) this.redirectTold = true;
+      if (status === 'binded_redirect') this.person.bot.cursor = ''; // the client may have thrown its cursor away
       if (['confirmed', 'expired', 'verify_code_blocked', 'binded_redirect'].includes(status)) this.over = status;
     });
     return { ...(this.gateway.switches.statusRet ? { ret: 0 } : {}), status: this.status, redirect_host: this.status === 'scaned_but_redirect' ? this.redirectHost : undefined, ...(this.status === 'confirmed' ? this.answer : {}) };

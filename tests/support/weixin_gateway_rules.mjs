@@ -32,7 +32,7 @@ function transport(request) {
   return wrong;
 }
 
-// seen: the last X-WECHAT-UIN values, newest last; this one is added.
+// seen: the last X-WECHAT-UIN values, newest last; this one is added once it was answered.
 export function headers(request, name, { version, seen }) {
   const wrong = transport(request);
   const have = (header) => request.headers[header];
@@ -50,8 +50,10 @@ export function headers(request, name, { version, seen }) {
   const number = uin(have('x-wechat-uin') ?? '');
   if (number < 0) wrong.push(`header x-wechat-uin is ${JSON.stringify(have('x-wechat-uin'))}`);
   else if (seen.includes(number)) wrong.push('header x-wechat-uin was used before');
-  seen.push(number);
-  if (seen.length > 200) seen.shift();
+  request.delivered(() => { // where no answer came, an HTTP library may repeat the same request on a new connection
+    seen.push(number);
+    if (seen.length > 200) seen.shift();
+  });
   if (LOGIN.has(name)) never('authorization');
   else if (!/^Bearer \S+$/.test(have('authorization') ?? '')) wrong.push('header authorization is not "Bearer TOKEN"');
   return wrong;
