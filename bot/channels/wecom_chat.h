@@ -61,7 +61,7 @@ void wecom_chat_touched(struct wecom_chat *chat);
 /* The req_id that a one-shot answer may use; NULL: push. */
 const char *wecom_chat_answers(const struct wecom_chat *chat, int64_t now_ms);
 
-/* New messages: at most 27 a minute and 985 an hour, below the service's 30 and 1,000. */
+/* New messages: at most 28 a minute and 985 an hour, below the service's 30 and 1,000. */
 int64_t wecom_chat_wait(const struct wecom_chat *chat, int64_t now_ms); /* ms until the next; 0: now */
 void wecom_chat_hold(struct wecom_chat *chat, int64_t now_ms);          /* after 45009 */
 int64_t wecom_chat_hold_ms(void);

@@ -267,7 +267,7 @@ static void on_received(void *user, char *bytes, size_t size, const char *why) {
         on_ack(link, &frame);
     else if (frame.kind == WECOM_EVENT && frame.event == WECOM_EVENT_DISCONNECTED)
         give_up(link, WECOM_LINK_TAKEN, "another instance is using this bot");
-    else if (link->phase == READY && frame.kind != WECOM_UNKNOWN)
+    else if (link->phase >= SUBSCRIBING && frame.kind != WECOM_UNKNOWN) /* it may come before the acknowledgement */
         link->events.callback(link->events.user, &frame);
     wecom_frame_clear(&frame);
 }
