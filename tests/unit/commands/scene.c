@@ -289,6 +289,10 @@ void scene_restart(struct scene *scene) {
 void scene_kill(struct scene *scene) {
     if (scene->trainer.conn.run) runs_disconnected(scene->bot, &scene->trainer.conn);
     memset(&scene->trainer, 0, sizeof scene->trainer);
+    launcher_output_cb *done = scene->capture_done;
+    scene->capture_done = NULL;
+    store_rollback(scene->store);
+    if (done) done(scene->capture_user, 1, "", 0); /* frees what it waited for; nothing of it is ever committed */
     store_rollback(scene->store);
     bot_free(scene->bot);
     store_rollback(scene->store);

@@ -204,6 +204,7 @@ static void test_every_kind(void **state) {
                                 .run = run,
                                 .step = 5,
                                 .text = "文字",
+                                .channel = "weixin",
                                 .number = 1,
                                 .number2 = 1,
                                 .cpu_percent = -1,
