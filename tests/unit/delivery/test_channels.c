@@ -1,4 +1,6 @@
 /* Channels' states, a service that is away, conversations that are closed, pace, edits that are gone. */
+#include "fact.h"
+#include "render.h"
 #include "stage.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -108,6 +110,22 @@ static void test_lost_and_back(void **state) {
     stage_turn(s);
     assert_int_equal(s->side.count, 2); /* it is away now and then: no news either */
     assert_int_equal(s->talk.count, 0);
+}
+
+static void test_words(void **state) {
+    (void)state;
+    char text[400];
+    struct fact fact = {.kind = FACT_CHANNEL_LOST, .channel = "weixin", .text = "the login expired", .cpu_percent = -1};
+    render_fact(&fact, LANG_ZH, STYLE_CARD, text, sizeof text);
+    assert_string_equal(text, "⚠ 微信掉线了:the login expired");
+    render_fact(&fact, LANG_EN, STYLE_CARD, text, sizeof text);
+    assert_string_equal(text, "⚠ WeChat is logged out: the login expired");
+    fact.kind = FACT_CHANNEL_BACK;
+    fact.channel = "wecom";
+    render_fact(&fact, LANG_ZH, STYLE_CARD, text, sizeof text);
+    assert_string_equal(text, "企业微信又连上了,等着的消息接着发。");
+    assert_int_equal(fact_class(FACT_CHANNEL_LOST), MESSAGE_ALERT);
+    assert_int_equal(fact_class(FACT_CHANNEL_BACK), MESSAGE_REPLY);
 }
 
 static void test_never_logged_in(void **state) {
@@ -236,10 +254,10 @@ static void test_edit_gone(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_only_when_up),    TEST(test_dead_service),    TEST(test_one_probe),
-        TEST(test_lost_and_back),   TEST(test_never_logged_in), TEST(test_closed),
-        TEST(test_closed_too_late), TEST(test_group_pace),      TEST(test_progress_leaves_tokens),
-        TEST(test_edit_gone),
+        TEST(test_only_when_up),           TEST(test_dead_service),    TEST(test_one_probe),
+        TEST(test_lost_and_back),          TEST(test_never_logged_in), TEST(test_closed),
+        cmocka_unit_test(test_words),      TEST(test_closed_too_late), TEST(test_group_pace),
+        TEST(test_progress_leaves_tokens), TEST(test_edit_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

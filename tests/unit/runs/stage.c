@@ -107,7 +107,6 @@ static void chat_send(struct channel *channel, const struct outgoing *message) {
     chat->lent = message->text;
     /* A channel that keeps the conversation reads it from the store: nothing that may yet be undone stands there. */
     if (channel->traits.history && here->bot->store_status < 0) assert_false(store_is_dirty(here->store));
-    if (chat->later) return;
     char id[32];
     snprintf(id, sizeof id, "service-%d", chat->count);
     enum sent_status answer = chat->decide ? chat->decide(chat, message) : chat->answer;
@@ -175,9 +174,9 @@ struct stage_peer *stage_hello(struct stage *stage, int index, const char *insta
     snprintf(
         line, sizeof line,
         "{\"type\":\"hello\",\"seq\":1,\"v\":1,\"instance\":\"%s\",%s%s%s\"name\":\"cnn\",\"pid\":77,\"host\":\"box\","
-        "\"total_steps\":1000,\"batch\":4,\"next_seq\":2,\"params\":[{\"name\":\"lr\",\"type\":\"float\",\"value\":0.1,"
+        "\"total_steps\":%d,\"batch\":4,\"next_seq\":2,\"params\":[{\"name\":\"lr\",\"type\":\"float\",\"value\":0.1,"
         "\"min\":0,\"max\":1,\"live\":true}],\"commands\":[{\"name\":\"recognize\",\"args\":\"[N]\",\"help\":\"h\"}]}",
-        instance, run ? "\"run\":\"" : "", run ? run : "", run ? "\"," : "");
+        instance, run ? "\"run\":\"" : "", run ? run : "", run ? "\"," : "", stage->total_steps);
     int status = stage_line(stage, peer, line);
     if (status < 0) stage_gone(stage, peer);
     return peer;
@@ -277,10 +276,12 @@ int stage_setup(void **state) {
     assert_non_null(stage);
     here = stage;
     stage_commit_fails = 0;
-    snprintf(stage->dir, sizeof stage->dir, "/tmp/trainbot-stage-XXXXXX");
+    const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"; /* thousands of commits: in memory */
+    snprintf(stage->dir, sizeof stage->dir, "%s/trainbot-stage-XXXXXX", base);
     assert_non_null(mkdtemp(stage->dir));
     stage->wall_ms = 1700000000000;
     stage->mono_ms = 1000000;
+    stage->total_steps = 1000;
     stage->clock = (struct clock){wall_ms, mono_ms, stage};
     stage->trainer =
         (struct trainer_settings){.name = "cnn", .command = command, .resume_args = resume, .stop_timeout_s = 60};

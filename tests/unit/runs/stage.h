@@ -50,6 +50,7 @@ struct stage {
     int64_t wall_ms, mono_ms;
     struct stage_chat talk, page, side; /* side: a second service, where with_side is set */
     struct stage_peer peers[STAGE_PEERS];
+    int total_steps; /* of trainers that say hello; 0 they do not know */
     int launches, adoptions, live_rows;
     int64_t adopted;
     int signals[8], signals_count;
