@@ -13,6 +13,7 @@
 static void on_closed(void *user) {
     struct net_fixture *net = user;
     net->closed++;
+    uv_stop(&net->loop);
 }
 
 void net_begin(struct net_fixture *net) {
@@ -43,6 +44,7 @@ void net_end(struct net_fixture *net) {
 void net_keep(void *user, const struct http_answer *answer) {
     struct net_kept *kept = user;
     kept->answers++;
+    uv_stop(kept->loop);
     kept->reached = answer->reached;
     kept->status = answer->status;
     kept->size = answer->size;
@@ -60,6 +62,7 @@ void net_keep(void *user, const struct http_answer *answer) {
 
 void net_start(struct net_fixture *net, struct http_call_options options, struct net_kept *kept) {
     memset(kept, 0, sizeof *kept);
+    kept->loop = &net->loop;
     if (!options.timeout_ms) options.timeout_ms = 60000;
     assert_int_equal(http_call_start(net->client, &options, net_keep, kept, &kept->call), TB_OK);
     assert_int_equal(kept->answers, 0);

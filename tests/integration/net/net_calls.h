@@ -14,7 +14,8 @@ struct net_fixture {
 
 struct net_kept { /* an answer, copied */
     struct http_call *call;
-    int answers; /* how often done was called */
+    uv_loop_t *loop; /* to be stopped at the answer: a turn that got it from a timer would go on to wait for sockets */
+    int answers;     /* how often done was called */
     enum http_reached reached;
     int status;
     size_t size;

@@ -153,6 +153,7 @@ static void test_close_stages(void **state) {
 
 static void note(void *user) {
     ++*(int *)user;
+    uv_stop(&net.loop);
 }
 
 static void test_close_none(void **state) {
@@ -174,6 +175,7 @@ static void do_deed(void *user, const struct http_answer *answer) {
     struct http_call_options options = {.url = net_server_url(&net.server, "/ok"), .timeout_ms = 60000};
     char first = answer->body[0];
     deed.done++;
+    uv_stop(&net.loop);
     if (user != &deed) {
         deed.others++;
         return;
@@ -194,6 +196,7 @@ static void do_deed(void *user, const struct http_answer *answer) {
 static void run_deed(int what, bool other_hangs) {
     memset(&deed, 0, sizeof deed);
     deed.what = what;
+    deed.kept.loop = &net.loop;
     struct http_call_options options = {.url = net_server_url(&net.server, "/ok"), .timeout_ms = 60000};
     assert_int_equal(http_call_start(net.client, &options, do_deed, &deed, &deed.self), TB_OK);
     if (other_hangs) options.url = net_server_url(&net.server, "/hang");
@@ -229,6 +232,7 @@ static int herd_done;
 static void cancel_herd(void *user, const struct http_answer *answer) {
     (void)answer;
     herd_done++;
+    uv_stop(&net.loop);
     for (size_t i = 0; i < 20; i++)
         if (i != (size_t)(uintptr_t)user) http_call_cancel(herd[i]);
 }
