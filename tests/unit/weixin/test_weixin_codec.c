@@ -107,7 +107,9 @@ static void test_clean_text(void **state) {
         {"状态\n第二行\t😀", "状态\n第二行\t😀"},
         {"a\r\nb\x01\x1b[31mc\x7f", "a\nb[31mc"},
         {"\xffz\xc3z", "?z?z"},
-        {"\xed\xa0\x80", "?" "?" "?"}, /* half a surrogate pair */
+        {"\xed\xa0\x80", "?"
+                         "?"
+                         "?"}, /* half a surrogate pair */
         {"a\xc2\x85z", "az"},
         {"\x01\x02", ""},
         {"", ""},
