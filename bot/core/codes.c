@@ -184,8 +184,9 @@ const struct code *codes_match(const struct codes *codes, const char *form, cons
     hash_form(form, hash);
     for (size_t i = 0; i < codes->count; i++) {
         const struct code *code = &codes->items[i];
-        bool same = (CRYPTO_memcmp(code->typed, hash, CODE_HASH_HEX) == 0) |
-                    (CRYPTO_memcmp(code->link, hash, CODE_HASH_HEX) == 0);
+        int typed = CRYPTO_memcmp(code->typed, hash, CODE_HASH_HEX);
+        int link = CRYPTO_memcmp(code->link, hash, CODE_HASH_HEX); /* both, whatever the first says */
+        bool same = typed == 0 || link == 0;
         if (same && (!code->channel[0] || strcmp(code->channel, channel) == 0)) right = code;
     }
     return right;
