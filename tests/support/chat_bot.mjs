@@ -2,7 +2,7 @@
 // Person or User: says(), seen, messages, waitFor(want, {after}).
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { inflateSync } from 'node:zlib';
 import { BIN, Bot, Socket, join, scratch, until } from './bot.mjs';
 
@@ -93,8 +93,7 @@ export function curves(bytes, name) {
   assert.ok(ink > 0.01 && ink < 0.9, `${Math.round(ink * 100)} % ink`);
 }
 // Resident memory of the bot, in MiB.
-export async function resident(bot) {
-  const { readFileSync } = await import('node:fs');
+export function resident(bot) {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${bot.child.pid}/status`, 'utf8'))[1]) / 1024;
 }
 // All that follows in this process, the bot and the stand-in, waits so many times shorter.

@@ -11,7 +11,7 @@
 //   {code, description, parameters}  {delay: ms}  {status, body, type}: those bytes, unhandled; with after: true handled before
 //   {flood: bytes}: an answer of that size
 // demand429(seconds, times, chat), revoke(), updates.rival(), updates.webhook, close()/reopen().
-// Limits are counted on `clock`, which `speed` quickens (and with it the wait of a long poll).
+// Limits are counted on `clock`, which `speed` quickens.
 import http from 'node:http';
 import { randomBytes } from 'node:crypto';
 import { StandIn } from './stand_in.mjs';

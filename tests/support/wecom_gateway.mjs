@@ -73,7 +73,7 @@ export class WecomGateway extends StandIn {
   openStreams() {
     return [...this.streams.values()].filter((stream) => !stream.finished && this.clock.now() - stream.at < 6 * 60000);
   }
-  get ready() { return Boolean(this.active?.peer.open && this.active.subscribed); }
+  get ready() { return Boolean(this.active?.peer.open && !this.active.peer.stream.destroyed && this.active.subscribed); }
   waitReady(ms) { return this.waitFor('a subscribed bot', () => this.ready, ms); }
 
   // ---- connections ----
@@ -165,7 +165,7 @@ export class WecomGateway extends StandIn {
     link.heard = this.clock.now();
     this.active = link;
     if (old && old !== link) this.evict(old);
-    for (const text of this.waiting.splice(0)) setImmediate(() => this.write(link, text));
+    setTimeout(() => { for (const text of this.waiting.splice(0)) this.write(link, text); }, 5); // after the acknowledgement
     return {};
   }
 
