@@ -1,6 +1,7 @@
 /* cmd_chat.c: 静音 取消静音 删除 帮助 退出: what concerns the conversation itself. */
 #include "command.h"
 #include "render.h"
+#include "render_delivery.h"
 #include "said.h"
 #include "schema.h"
 #include "words.h"
@@ -74,18 +75,18 @@ enum verdict cmd_quit(struct request *request, struct parsed *parsed) {
     (void)parsed;
     struct channel *channel = bot_channel(request->bot, request->channel);
     bool zh = request_zh(request);
+    const char *name = channel_said(request->channel, request->lang);
     if (!channel || !channel->ops->logout)
-        return request_refuse(request, "%s 没有登录可以退出。", "%s has no login to quit.", request->channel);
+        return request_refuse(request, "%s没有登录可以退出。", "There is no login to quit at %s.", name);
     if (!request->confirmed) {
         char question[300];
         snprintf(question, sizeof question,
-                 zh ? "要让 %.60s 退出登录吗?训练不受影响。60 秒内回\"是\"。"
+                 zh ? "要让%.60s退出登录吗?训练不受影响。60 秒内回\"是\"。"
                     : "Log %.60s out? Training is not affected. Answer \"yes\" within 60 seconds.",
-                 request->channel);
+                 name);
         return request_confirm(request, question);
     }
-    request_say(request, zh ? "%s 已退出。训练不受影响。" : "%s is logged out. Training is not affected.",
-                request->channel);
+    request_say(request, zh ? "%s已退出。训练不受影响。" : "%s is logged out. Training is not affected.", name);
     channel->ops->logout(channel, request->chat);
     return DONE;
 }

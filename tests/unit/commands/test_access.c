@@ -461,8 +461,8 @@ static void test_goodbye_first(void **state) {
     scene_inbound(s, "boss", "boss", "退出", false);
     scene_inbound(s, "boss", "boss", "是", false);
     assert_int_equal(s->chat.logouts, 1);
-    assert_true(heard(s, "boss", "talk 已退出。训练不受影响。"));
-    assert_int_equal(in_audit(s, "talk 已退出"), 1);
+    assert_true(heard(s, "boss", "talk已退出。训练不受影响。"));
+    assert_int_equal(in_audit(s, "talk已退出"), 1);
 }
 
 /* ---- groups ---- */
