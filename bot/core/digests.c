@@ -44,6 +44,7 @@ static struct digest *create(struct bot *bot, int64_t run, const char *channel, 
 }
 
 static void store(struct bot *bot, const struct digest *digest, const char *value) {
+    if (bot->store_status < 0) return; /* digests_keep writes it */
     char *key = text_print(PREFIX "%lld/%s:%s", (long long)digest->run, digest->channel, digest->chat);
     int status = key ? store_set(bot->ports.store, key, value) : TB_ENOMEM;
     if (status < 0) bot_log(bot, 1, "a digest's state was not kept: %s", tb_error_text(status));
@@ -54,6 +55,11 @@ static void save(struct bot *bot, const struct digest *digest) {
     char text[DIGEST_TEXT];
     digest_print(digest, text, sizeof text);
     store(bot, digest, text);
+}
+
+void digests_keep(struct bot *bot) {
+    for (const struct digest *digest = bot->outbox->digests; digest; digest = digest->next)
+        save(bot, digest);
 }
 
 static bool load_one(void *user, const char *key, const char *value) {

@@ -109,7 +109,7 @@ static int64_t window_end(const struct bot *bot, const struct line *line, int64_
 }
 
 int64_t outbox_next_ms(const struct bot *bot) {
-    int64_t next_ms = bot->outbox->digests_due_ms, now = outbox_now(bot);
+    int64_t now = outbox_now(bot), next_ms = bot->store_status == TB_OK ? bot->outbox->digests_due_ms : INT64_MAX;
     for (struct line *line = bot->outbox->lines; line; line = line->next) {
         struct entry *entry = NULL;
         int64_t due_ms = line_due(bot, line, now, &entry), end_ms = window_end(bot, line, now);

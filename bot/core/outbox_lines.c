@@ -115,6 +115,27 @@ void line_forget_idle(struct line *line) {
     line->idle_count = 0;
 }
 
+void line_forget_beyond(struct line *line) {
+    for (struct entry *entry; (entry = line->beyond);) {
+        line->beyond = entry->next;
+        entry_free(entry);
+    }
+}
+
+void line_take_beyond(struct line *line) {
+    struct entry *oldest = NULL;
+    for (struct entry *entry; (entry = line->beyond);) {
+        line->beyond = entry->next;
+        entry->next = oldest;
+        oldest = entry;
+    }
+    for (struct entry *entry; (entry = oldest);) {
+        oldest = entry->next;
+        entry->next = NULL;
+        line_append(line, entry);
+    }
+}
+
 struct entry *line_take_idle(struct line *line, int64_t run, const char *key) {
     for (struct entry **at = &line->idle; *at; at = &(*at)->next) {
         struct entry *entry = *at;
@@ -147,11 +168,12 @@ static bool worth_keeping(const struct bot *bot, const struct line *line) {
 }
 
 void line_keep(struct bot *bot, struct line *line) {
+    line->unsaved = true;
+    if (bot->store_status < 0) return; /* outbox_store_works writes it */
     char value[100], *key = line_key(line->channel->ops->name, line->chat);
     snprintf(value, sizeof value, "%lld %lld %d %lld", (long long)line->budget.left, (long long)line->budget.heard_ms,
              line->closed, (long long)line->told_window_ms);
     int status = key ? store_set(bot->ports.store, key, worth_keeping(bot, line) ? value : NULL) : TB_ENOMEM;
-    line->unsaved = true;
     if (status < 0) bot_log(bot, 1, "a conversation's budget was not kept: %s", tb_error_text(status));
     free(key);
 }
@@ -178,6 +200,7 @@ static void line_free(struct line *line) {
         entry = next;
     }
     line_forget_idle(line);
+    line_forget_beyond(line);
     free(line->lent);
     free(line->chat);
     free(line);
@@ -352,8 +375,10 @@ int lines_load(struct bot *bot) {
     int status = store_pairs(bot->ports.store, PREFIX, load_line, &reading);
     if (status == TB_OK) status = reading.status;
     if (status == TB_OK) status = store_messages_open(bot->ports.store, NULL, load_message, &reading);
-    for (struct line *line = bot->outbox->lines; line; line = line->next)
+    for (struct line *line = bot->outbox->lines; line; line = line->next) {
         find_groups(line);
+        line->durable_read_id = line->read_id;
+    }
     return status < 0 ? status : reading.status;
 }
 

@@ -67,10 +67,13 @@ static int add_row(struct bot *bot, struct line *line, const struct message_reco
     *ret_id = entry->row.id;
     if (!history && (line->more || line->count >= OUTBOX_MEMORY) && bot->store_status == TB_OK) {
         line->more = true;
-        entry_free(entry);
+        entry->next = line->beyond; /* until its row is durable */
+        line->beyond = entry;
         return TB_OK;
     }
+    int64_t read_id = line->read_id;
     line_append(line, entry);
+    if (line->more) line->read_id = read_id; /* rows between still wait in the store */
     return TB_OK;
 }
 

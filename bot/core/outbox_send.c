@@ -72,7 +72,11 @@ static bool mark_sending(struct bot *bot, struct line *line, struct entry *head)
     budget_spend(&line->budget, &rules);
     int status = TB_OK;
     if (rules.budget > 0) line_keep(bot, line);
-    if (line->channel->traits.history || head->from_memory) return true;
+    if (line->channel->traits.history) return true;
+    if (head->from_memory) { /* it has no row to mark; what is left has */
+        if (rules.budget > 0 && bot_commit(bot) < 0) bot_log(bot, 1, "what is left of a budget could not be noted");
+        return true;
+    }
     for (struct entry *entry = merge_next(head); entry && status == TB_OK; entry = merge_next(entry->next)) {
         entry->row.state = MESSAGE_SENDING;
         entry->row.attempts++;
@@ -90,7 +94,11 @@ static bool send_unmarked(struct bot *bot, struct line *line, struct entry *head
         entry->due_mono_ms = outbox_now(bot) + OUTBOX_BACKOFF_FIRST_MS;
         entry->from_memory = !waits;
         entry->under_way = !waits;
-        if (waits) entry->group_last = 0;
+        if (waits || !entry->durable) entry->group_last = 0;
+        if (!waits && !entry->durable && entry->row.id > 0) { /* its row never was */
+            entry->row.id = --bot->outbox->memory_ids;
+            entry->durable = true;
+        }
     }
     struct budget_rules rules = line_rules(line);
     if (waits) budget_give_back(&line->budget, &rules);
@@ -131,11 +139,15 @@ void outbox_committed(struct bot *bot) {
     for (struct line *line = bot->outbox->lines; line; line = line->next) {
         for (struct entry *entry = line->first; entry; entry = entry->next)
             entry->durable = true;
+        line_forget_beyond(line);
+        line->durable_read_id = line->read_id;
         if (works) line->unsaved = false;
     }
 }
 
 static void lose_rows(struct bot *bot, struct line *line) {
+    line_take_beyond(line);
+    if (line->read_id > line->durable_read_id) line->read_id = line->durable_read_id;
     line_forget_idle(line); /* what they say of their rows may be undone */
     for (struct entry *entry = line->first, *next; entry; entry = next) {
         next = entry->next;
@@ -169,10 +181,10 @@ void outbox_store_failed(struct bot *bot) {
     for (size_t i = 0; i < outbox->noting_count; i++)
         outbox_unnoted(bot, outbox->noting[i].id, outbox->noting[i].sent_ms);
     outbox->noting_count = 0;
+    persons_move(bot); /* what goes from memory already; its rows are lost with the others' */
     for (struct line *line = outbox->lines; line; line = line->next)
         lose_rows(bot, line);
     store_rollback(bot->ports.store); /* before a channel that keeps the conversation looks into it */
-    persons_move(bot);
     for (struct line *line = outbox->lines; line; line = line->next)
         pump_unmarked(bot, line, now);
     flush_channels(bot);
@@ -207,4 +219,5 @@ void outbox_store_works(struct bot *bot) {
     outbox->unnoted_count = 0;
     for (struct line *line = outbox->lines; line; line = line->next)
         if (line->unsaved) line_keep(bot, line);
+    digests_keep(bot);
 }

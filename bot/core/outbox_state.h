@@ -13,9 +13,9 @@
 #define OUTBOX_REFILL 64     /* with fewer than this, the next ones are read */
 #define OUTBOX_UNSTORED 4096 /* while the store fails: more than these are let go, and the log says so */
 #define OUTBOX_UNNOTED 1024
-#define OUTBOX_IDLE 128     /* sent progress of one conversation kept in memory, to be changed in place */
-#define OUTBOX_LINES 64     /* with more conversations than this, those with nothing to remember are looked for */
-#define OUTBOX_LEFT_LINE 60 /* UTF-16 units that an alert leaves for the line that says what is left */
+#define OUTBOX_IDLE 128      /* sent progress of one conversation kept in memory, to be changed in place */
+#define OUTBOX_LINES 64      /* with more conversations than this, those with nothing to remember are looked for */
+#define OUTBOX_LEFT_LINE 110 /* UTF-16 units that an alert leaves for the line that says what is left */
 #define OUTBOX_BACKOFF_FIRST_MS 1000
 #define OUTBOX_BACKOFF_MAX_MS 60000
 
@@ -41,10 +41,12 @@ struct line {
     struct entry *first, *last, *current; /* current: under way; others that share its message have under_way as well */
     struct entry *idle;                   /* newest first: rows that stand as sent, known without asking the store */
     char *lent;                           /* the text of what is under way where it is not an entry's own; NULL */
+    struct entry *beyond;                 /* newest first: rows of this turn that will wait in the store alone */
     size_t count, idle_count;
-    bool more;       /* further rows wait in the store … */
-    int64_t read_id; /* … above this id */
-    double tokens;   /* at tokens_ms */
+    bool more;               /* further rows wait in the store … */
+    int64_t read_id;         /* … above this id */
+    int64_t durable_read_id; /* as of the last commit: ids of rows that are undone are given again */
+    double tokens;           /* at tokens_ms */
     int64_t tokens_ms, last_send_ms, last_progress_ms;
     /* Kept in the store as "line/CHANNEL:CHAT". */
     struct budget budget;
@@ -97,6 +99,8 @@ void line_append(struct line *line, struct entry *entry);
 void line_remove(struct line *line, struct entry *entry);
 void line_rest(struct line *line, struct entry *entry); /* sent, and likely to be changed soon */
 void line_forget_idle(struct line *line);
+void line_forget_beyond(struct line *line); /* they are durable */
+void line_take_beyond(struct line *line);   /* they were rolled back: into memory */
 /* Out of the idle ones; NULL: it is not among them. */
 struct entry *line_take_idle(struct line *line, int64_t run, const char *key);
 void line_refill(struct bot *bot, struct line *line); /* the next rows from the store, where few are left in memory */
@@ -152,6 +156,7 @@ void outbox_noting(struct bot *bot, int64_t id, int64_t sent_ms); /* its row is 
 void digests_sent(struct bot *bot, struct line *line, const struct entry *entry);
 void digests_refused(struct bot *bot, struct line *line, const struct entry *entry);
 void digests_tick(struct bot *bot);
+void digests_keep(struct bot *bot); /* the store works again */
 MUST_USE int digests_load(struct bot *bot);
 void digests_free(struct bot *bot);
 

@@ -174,7 +174,7 @@ static void test_merge(void **state) {
     add(s, MESSAGE_ALERT, "four");
     stage_chat_done(s, &s->talk, s->talk.ids[0], SENT_OK, "a");
     s->talk.channel.traits.text_max_units = 400; /* room for the two, and for the line that says what is left */
-    s->talk.channel.traits.text_max_bytes = 200;
+    s->talk.channel.traits.text_max_bytes = 380;
     stage_turn(s);
     assert_string_equal(s->talk.texts[1], "two\n\nthree"); /* one outcome for both */
     assert_int_equal(outbox_count(s->bot, "talk").sending, 2);
