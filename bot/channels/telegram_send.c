@@ -196,6 +196,15 @@ static void sent_unclear(struct telegram_send *send, const struct telegram_reply
     finish(send, &sent, 0);
 }
 
+/* A picture that the service stumbles over a second time is told in words, as it would hold up all that waits behind
+ * it. */
+static bool upsets(struct telegram *telegram, int64_t message) {
+    for (size_t i = 0; i < TELEGRAM_UPSET_MAX && i < telegram->upset_count; i++)
+        if (telegram->upset[i] == message) return true;
+    telegram->upset[telegram->upset_count++ % TELEGRAM_UPSET_MAX] = message;
+    return false;
+}
+
 static void on_sent(struct telegram *telegram, void *user, const struct telegram_reply *reply) {
     struct telegram_send *send = user;
     bool image = send->message.image_path && !send->edits;
@@ -215,6 +224,8 @@ static void on_sent(struct telegram *telegram, void *user, const struct telegram
             finish_as(send, SENT_NO_IMAGE, reply->why);
     } else if (reply->code == 403) {
         finish_as(send, SENT_CLOSED, reply->why);
+    } else if (reply->code >= 500 && image && upsets(telegram, send->message.message)) {
+        finish_as(send, SENT_NO_IMAGE, reply->why);
     } else if (reply->code >= 500) {
         sent_unclear(send, reply, false);
     } else {

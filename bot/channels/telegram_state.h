@@ -20,6 +20,7 @@
 
 #define TELEGRAM_HOLDS_MAX 64
 #define TELEGRAM_MOVES_MAX 16
+#define TELEGRAM_UPSET_MAX 8
 #define TELEGRAM_SAID_MAX 48
 #define TELEGRAM_SIDE_CALLS_MAX 16 /* answers to presses, typing, keyboards: so many under way at once */
 
@@ -80,6 +81,8 @@ struct telegram {
     int64_t hold_all_ms;                            /* mono */
     struct telegram_move moves[TELEGRAM_MOVES_MAX]; /* a ring */
     size_t moves_count;
+    int64_t upset[TELEGRAM_UPSET_MAX]; /* a ring: messages whose picture the service answered with 5xx */
+    size_t upset_count;
 
     unsigned char key[TELEGRAM_KEY_SIZE]; /* of the buttons' nonces */
     struct telegram_ask *asks;
