@@ -202,8 +202,8 @@ static void on_silence(uv_timer_t *timer) {
 static void on_retry(uv_timer_t *timer) {
     struct wecom_link *link = timer->data;
     link->phase = CONNECTING;
-    start_timer(&link->timer, on_silence, service_ms(CONNECT_MS));
-    wecom_socket_connect(link->socket);
+    wecom_socket_connect(link->socket); /* may fail at once */
+    if (link->phase == CONNECTING) start_timer(&link->timer, on_silence, service_ms(CONNECT_MS));
 }
 
 static void on_opened(void *user) {

@@ -17,8 +17,9 @@
 
 #define SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
 #define ADDRESSES_MAX 8
-#define DRAIN_CLOSE 4 /* turns from the context's end to its second end */
-#define DRAIN_END 8   /* turns to the end of all */
+#define DRAIN_BEGIN 1 /* turns to the context's end … */
+#define DRAIN_CLOSE 5 /* … to its second end … */
+#define DRAIN_END 9   /* … to the end of all */
 
 struct wecom_socket {
     uv_loop_t *loop;
@@ -38,8 +39,9 @@ struct wecom_socket {
     bool skipping; /* the rest of a message that is not taken */
     char *out;     /* LWS_PRE + a frame */
     size_t out_room;
-    uv_idle_t drain;
-    int turns;
+    uv_idle_t spin; /* keeps the loop turning while it drains */
+    uv_check_t drain;
+    int turns, handles;
     void (*stopped)(void *user);
     void *stopped_user;
 };
@@ -359,8 +361,9 @@ int wecom_socket_create(uv_loop_t *loop, const char *url, const char *ca_file, c
         socket_free(socket);
         return status;
     }
-    uv_idle_init(loop, &socket->drain);
-    socket->drain.data = socket;
+    uv_idle_init(loop, &socket->spin);
+    uv_check_init(loop, &socket->drain);
+    socket->spin.data = socket->drain.data = socket;
     *ret_socket = socket;
     return TB_OK;
 }
@@ -369,18 +372,28 @@ static void drain_closed(uv_handle_t *handle) {
     struct wecom_socket *socket = handle->data;
     void (*stopped)(void *) = socket->stopped;
     void *user = socket->stopped_user;
+    if (--socket->handles > 0) return;
     socket_free(socket);
     stopped(user);
 }
 
-static void drain_turn(uv_idle_t *idle) {
-    struct wecom_socket *socket = idle->data;
+static void spin(uv_idle_t *idle) {
+    (void)idle;
+}
+
+/* libwebsockets 4.1.6 closes its event pipe's descriptor twice: when its context ends, and in the closing of the
+ * handle. What was opened in between would be lost; so it ends right before the loop closes handles, in a check handle.
+ */
+static void drain_turn(uv_check_t *check) {
+    struct wecom_socket *socket = check->data;
     if (socket->looking) return; /* the pool's answer comes first */
     socket->turns++;
+    if (socket->turns == DRAIN_BEGIN && socket->context) lws_context_destroy(socket->context);
     if (socket->turns == DRAIN_CLOSE) destroy_context(socket);
     if (socket->turns < DRAIN_END) return;
-    uv_idle_stop(idle);
-    uv_close((uv_handle_t *)idle, drain_closed);
+    socket->handles = 2;
+    uv_close((uv_handle_t *)&socket->spin, drain_closed);
+    uv_close((uv_handle_t *)&socket->drain, drain_closed);
 }
 
 void wecom_socket_stop(struct wecom_socket *socket, void (*closed)(void *user), void *user) {
@@ -388,6 +401,6 @@ void wecom_socket_stop(struct wecom_socket *socket, void (*closed)(void *user), 
     socket->stopped_user = user;
     if (socket->looking) (void)uv_cancel((uv_req_t *)&socket->lookup);
     wecom_socket_drop(socket);
-    if (socket->context) lws_context_destroy(socket->context); /* the first of two */
-    uv_idle_start(&socket->drain, drain_turn);
+    uv_idle_start(&socket->spin, spin);
+    uv_check_start(&socket->drain, drain_turn);
 }

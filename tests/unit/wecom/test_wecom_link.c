@@ -13,6 +13,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#define SPEED "40" /* all waits that many times shorter */
+
 enum manner { SILENT, NOT_FOUND, HANGS_UP, SILENT_SOCKET, WRONG_SECRET, GOOD, DEAF, BABBLES, TAKES_OVER, EARLY, DIES };
 
 struct peer {
@@ -144,6 +146,7 @@ static void take_text(struct peer *peer, const char *text) {
              wrong ? 853000 : 0);
     put_text(peer, reply);
     if (subscribes && world->manner == BABBLES) babble(peer);
+    if (subscribes && world->manner == TAKES_OVER) setenv("TRAINBOT_TEST_SPEED", "1000", 1); /* for the ten minutes */
     if (subscribes && world->manner == TAKES_OVER)
         put_text(peer, "{\"cmd\":\"aibot_event_callback\",\"headers\":{\"req_id\":\"d\"},\"body\":{\"msgid\":\"E\","
                        "\"msgtype\":\"event\",\"event\":{\"eventtype\":\"disconnected_event\"}}}");
@@ -393,6 +396,7 @@ static void test_taken_over(void **state) {
     (void)state;
     world_open(&world, TAKES_OVER, "ws", "127.0.0.1");
     run_until(&world, &world.states[WECOM_LINK_TAKEN], 1);
+    setenv("TRAINBOT_TEST_SPEED", SPEED, 1);
     assert_false(wecom_link_ready(world.link));
     assert_int_equal(world.connections, 1);
     world.manner = GOOD;
@@ -471,6 +475,6 @@ int main(void) {
         cmocka_unit_test(test_refused), cmocka_unit_test(test_taken_over), cmocka_unit_test(test_babble),
         cmocka_unit_test(test_pending), cmocka_unit_test(test_stops),      cmocka_unit_test(test_tls_to_plain),
     };
-    setenv("TRAINBOT_TEST_SPEED", "100", 1);
+    setenv("TRAINBOT_TEST_SPEED", SPEED, 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
