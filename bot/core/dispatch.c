@@ -246,9 +246,10 @@ static enum verdict understand(struct request *request, struct parsed *parsed) {
     }
     if (status != PARSE_OK) return refuse_text(request, status);
     bool zh = false;
-    request->command = command_find(is_greeting(request, parsed) ? "help" : parsed->tokens[0], &zh);
+    bool greeting = is_greeting(request, parsed);
+    request->command = command_find(greeting ? "help" : parsed->tokens[0], &zh);
     if (request->command) {
-        take_language(request, zh ? LANG_ZH : LANG_EN);
+        if (!greeting) take_language(request, zh ? LANG_ZH : LANG_EN);
         return run_command_row(request, parsed);
     }
     if (parsed->count == 1 && (among(parsed->tokens[0], yes) || among(parsed->tokens[0], no)))

@@ -219,7 +219,7 @@ static void test_greeting_starts_nothing(void **state) {
     scene_inbound(s, "boss", "boss", "/start", false);
     scene_inbound(s, "boss", "boss", " /START@SomeBot ", false);
     assert_int_equal(s->launches + s->captures, 0);
-    assert_true(heard(s, "boss", "recognize 10"));
+    assert_true(heard(s, "boss", "识别 10"));
     scene_message(s, "boss", "/train", 0);
     assert_int_equal(s->launches, 1);
 }
