@@ -361,8 +361,7 @@ static bool load_line(void *user, const char *key, const char *value) {
     struct channel *channel = name ? bot_channel(reading->bot, name) : NULL;
     free(name);
     if (!channel || channel->traits.history) return true;
-    struct line *line = outbox_line_known(reading->bot, channel, colon + 1);
-    if (!line) line = line_create(reading->bot, channel, colon + 1);
+    struct line *line = line_create(reading->bot, channel, colon + 1); /* keys come once, and before the rows */
     if (!line)
         reading->status = TB_ENOMEM;
     else

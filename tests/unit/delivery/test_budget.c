@@ -182,12 +182,12 @@ static void test_merge(void **state) {
     assert_string_equal(s->talk.texts[2], "two\n\nthree");
     assert_string_equal(s->talk.keys[2], s->talk.keys[1]);
     add(s, MESSAGE_ALERT, "five");
+    s->talk.channel.traits.text_max_bytes = 0; /* there is room for all */
     stage_chat_done(s, &s->talk, s->talk.ids[2], SENT_UNCERTAIN, NULL);
     stage_pass(s, 3000);
     assert_string_equal(s->talk.texts[3], "two\n\nthree"); /* the service may know it by its key */
     assert_string_equal(s->talk.keys[3], s->talk.keys[1]);
     stage_chat_done(s, &s->talk, s->talk.ids[3], SENT_RETRY, NULL);
-    s->talk.channel.traits.text_max_bytes = 0;
     stage_pass(s, 5000); /* it did not leave: what came meanwhile joins */
     assert_string_equal(s->talk.texts[4], "two\n\nthree\n\na text of forty characters, that is full\n\nfour\n\nfive");
     assert_string_not_equal(s->talk.keys[4], s->talk.keys[1]);
