@@ -50,6 +50,7 @@ static const struct api_row rows[ROUTES] = {
     [ROUTE_IMAGE] = {true, false, false, 0, api_image},
     [ROUTE_COMMAND] = {false, true, false, HTTP_BODY_MAX, api_command},
     [ROUTE_HISTORY] = {true, false, false, 0, api_history},
+    [ROUTE_CHANNELS] = {true, false, false, 0, api_channels},
 };
 
 static int refuse(struct http_request *request, int status, const char *why) {

@@ -76,6 +76,7 @@ int api_precheck(
 void api_serve(struct http_request *request); /* once the body is read */
 
 /* api_*.c: handlers */
+void api_channels(struct http_request *request);
 void api_runs(struct http_request *request);
 void api_run(struct http_request *request);
 void api_csv(struct http_request *request);

@@ -50,9 +50,9 @@ struct web_path web_path_parse(const char *path) {
         const char *path;
         enum web_route route;
     } fixed[] = {
-        {"/healthz", ROUTE_HEALTH},      {"/metrics", ROUTE_METRICS}, {"/api/session", ROUTE_SESSION},
-        {"/api/logout", ROUTE_LOGOUT},   {"/api/runs", ROUTE_RUNS},   {"/api/command", ROUTE_COMMAND},
-        {"/api/history", ROUTE_HISTORY},
+        {"/healthz", ROUTE_HEALTH},      {"/metrics", ROUTE_METRICS},     {"/api/session", ROUTE_SESSION},
+        {"/api/logout", ROUTE_LOGOUT},   {"/api/runs", ROUTE_RUNS},       {"/api/channels", ROUTE_CHANNELS},
+        {"/api/command", ROUTE_COMMAND}, {"/api/history", ROUTE_HISTORY},
     };
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
         if (strcmp(path, fixed[i].path) == 0) return (struct web_path){fixed[i].route, 0};

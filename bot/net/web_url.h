@@ -25,6 +25,7 @@ enum web_route {
     ROUTE_IMAGE,
     ROUTE_COMMAND,
     ROUTE_HISTORY,
+    ROUTE_CHANNELS,
     ROUTE_UNKNOWN_API, /* below /api/, but no such thing: told only to those who may */
     ROUTES
 };

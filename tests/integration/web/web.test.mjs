@@ -44,12 +44,12 @@ test('who may come in', async (t) => withHost({}, async (host) => {
   });
   await t.test('without a token: health and the page only', async () => {
     for (const path of ['/healthz', '/', '/app.js', '/style.css']) assert.equal((await host.get(path, { token: null })).status, 200, path);
-    for (const path of ['/metrics', '/api/runs', '/api/runs/1', '/api/history', '/api/images/1', '/api/nothing', '/api'])
+    for (const path of ['/metrics', '/api/runs', '/api/channels', '/api/runs/1', '/api/history', '/api/images/1', '/api/nothing', '/api'])
       assert.equal((await host.get(path, { token: null })).status, 401, path);
     assert.equal((await host.request('POST', '/api/command', { token: null, body: { text: '状态' } })).status, 401);
   });
   await t.test('with it: everything', async () => {
-    for (const path of ['/metrics', '/api/runs', '/api/history']) assert.equal((await host.get(path)).status, 200, path);
+    for (const path of ['/metrics', '/api/runs', '/api/channels', '/api/history']) assert.equal((await host.get(path)).status, 200, path);
     assert.equal((await host.get('/api/nothing')).status, 404);
   });
   await t.test('foreign Host and Origin are refused', async () => {

@@ -21,6 +21,8 @@ static void paths(void **state) {
         {"/metrics", ROUTE_METRICS, 0},
         {"/api/session", ROUTE_SESSION, 0},
         {"/api/runs", ROUTE_RUNS, 0},
+        {"/api/channels", ROUTE_CHANNELS, 0},
+        {"/api/channels/1", ROUTE_UNKNOWN_API, 0},
         {"/api/runs/7", ROUTE_RUN, 7},
         {"/api/runs/123456789012345678", ROUTE_RUN, 123456789012345678},
         {"/api/runs/7/metrics.csv", ROUTE_CSV, 7},
