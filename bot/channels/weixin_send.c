@@ -3,7 +3,7 @@
  * handed over has exactly one outcome (but when the bot stops); a repeated one has the same client_id, and the same
  * upload; what may have reached the service is never called unsent.
  */
-#include "outbox.h"
+#include "service_url.h"
 #include "weixin_state.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,7 +91,7 @@ static bool trouble_ends(struct weixin *weixin, int64_t message) {
         *slot = (struct weixin_trouble){.message = message, .first_ms = now_ms};
     }
     slot->count++;
-    return slot->count >= TROUBLE_TRIES && now_ms - slot->first_ms >= TROUBLE_MS;
+    return slot->count >= TROUBLE_TRIES && now_ms - slot->first_ms >= service_ms(TROUBLE_MS);
 }
 
 static void refused(struct weixin_send *send, const char *where, const char *why) {
