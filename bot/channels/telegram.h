@@ -2,7 +2,7 @@
  * telegram.h: the channel "telegram": the Bot API by long polling. One progress message a run, edited in place; buttons
  * below it; pictures by sendPhoto; groups where the configuration or a paired person let the bot in. Loop thread only.
  *
- * Files: telegram_codec (JSON ↔ structs, pure), telegram (the channel).
+ * Files: telegram_codec.h and its four sources (JSON ↔ structs, pure); telegram_state.h names those of the channel.
  */
 #ifndef TRAINBOT_TELEGRAM_H
 #define TRAINBOT_TELEGRAM_H
