@@ -173,7 +173,7 @@ static void sent_bad(struct telegram_send *send, const struct telegram_reply *re
         finish(send, &sent, reply->answer.migrate_to);
     } else if (send->edits && says(reply, "message is not modified")) {
         sent_ok(send, reply);
-    } else if (send->edits && (says(reply, "message to edit not found") || says(reply, "can't be edited") ||
+    } else if (send->edits && (says(reply, "message to edit") || says(reply, "can't be edited") ||
                                says(reply, "MESSAGE_ID_INVALID"))) {
         const struct sent sent = {.status = SENT_RETRY, .edit_gone = true, .why = reply->why};
         finish(send, &sent, 0);

@@ -22,7 +22,7 @@
 #define TELEGRAM_MOVES_MAX 16
 #define TELEGRAM_UPSET_MAX 8
 #define TELEGRAM_SAID_MAX 48
-#define TELEGRAM_SIDE_CALLS_MAX 16 /* answers to presses, typing, keyboards: so many under way at once */
+#define TELEGRAM_SIDE_CALLS_MAX 64 /* answers to presses, typing, keyboards: so many under way at once */
 
 enum telegram_phase {
     TELEGRAM_QUIET,   /* not begun, logged out, or ending */
