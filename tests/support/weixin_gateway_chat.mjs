@@ -121,8 +121,9 @@ export class Chat {
     }
     if (message.context_token !== this.newest && !switches.staleContext) return refuse();
     if (this.heardAt === null || this.gateway.now() - this.heardAt > WINDOW_MS) return refuse();
-    if (this.used >= switches.quota) {
-      if (switches.quota >= PUBLISHED_QUOTA) wrong.push(`send ${this.used + 1} after one message from the person`);
+    const already = this.used - (switches.quotaCounts === 'wire' ? 1 : 0); // without this one
+    if (already >= switches.quota) {
+      if (switches.quota >= PUBLISHED_QUOTA) wrong.push(`send ${already + 1} after one message from the person`);
       return refuse();
     }
     return null;
@@ -204,14 +205,14 @@ export function send(gateway, account, request, body, wrong) {
   const chat = gateway.chat(account, person.id);
   const now = Date.now(), last = chat.sends.at(-1);
   if (last && now - last.at < 1500 / gateway.speed - 20) gateway.note('sendmessage', `${now - last.at} ms after the one before`);
+  if (switches.quotaCounts === 'wire') chat.used++;
   const before = gateway.clientIds.get(message.client_id);
   const contents = JSON.stringify([message.to_user_id, message.item_list]);
-  if (before && before.contents !== contents) wrong.push('a client_id that was used for something else');
-  if (before && before.contents === contents) {
+  if (before && before.contents !== contents) wrong.push(`a client_id that was used for something else: ${contents} after ${before.contents}`);
+  if (before) {
     gateway.note('sendmessage', 'a client_id again');
-    if (switches.dedupe) return before.answer;
+    if (switches.dedupe) return before.answer; // whatever it says now
   }
-  if (switches.quotaCounts === 'wire') chat.used++;
   const refusal = chat.refusal(message, wrong);
   if (refusal) {
     request.delivered(() => { chat.refused = true; });

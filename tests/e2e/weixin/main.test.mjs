@@ -3,7 +3,7 @@
 import test from 'node:test';
 import assert from 'node:assert/strict';
 import { curves, speed, trainer } from '../../support/chat_bot.mjs';
-import { SLOW, until } from '../../support/bot.mjs';
+import { SLOW, Trainer, until } from '../../support/bot.mjs';
 import { begin, clean, logIn, noSecrets, polls } from './phone.mjs';
 
 speed(20);
@@ -89,14 +89,25 @@ test('voice is its transcript; pictures, groups and bots are no commands; capita
 });
 
 test('typing is shown while an answer takes a while, and costs nothing', { timeout: 60000 * SLOW }, async (t) => {
-  const { gateway, bot, owner } = await begin(t, { trainers: trainer('cnn', 'softmax', LONG) });
+  const { gateway, bot, owner } = await begin(t);
   await logIn(t, gateway, bot, owner);
   await polls(gateway, owner);
-  await owner.ask('开始 cnn', /已开始/);
-  await until('steps', async () => (await bot.run(1)).step >= 20, 60000);
-  await owner.ask('识别 200', /200 张/);
-  await gateway.waitFor('typing ended', () => gateway.typings.length && gateway.typings.at(-1).status === 2);
-  assert.equal(gateway.typings[0].status, 1);
-  await owner.ask('停止', /已停/);
+  await owner.ask('状态', /训练/);
+  const run = new Trainer(bot, { params: [{ name: 'lr', type: 'float', value: 0.1, min: 0, max: 1, live: true }] });
+  t.after(() => run.close());
+  await run.ready();
+  owner.says('lr 0.5');
+  const set = await until('the set', () => run.controls.find((frame) => frame.type === 'set'));
+  await gateway.waitFor('typing is shown', () => gateway.typings.some((typing) => typing.status === 1));
+  run.say({ type: 'applied', id: set.id, step: 3, old: { lr: 0.1 }, new: { lr: 0.5 } });
+  await owner.waitFor(/lr 0\.1 → 0\.5/);
+  await gateway.waitFor('typing is over', () => gateway.typings.at(-1).status === 2);
+  assert.equal(gateway.chat(owner.bot, owner.id).used, 1);
+  clean(gateway);
+  for (const fault of [{ ret: -4 }, { status: 500 }, { raw: '{"ret":0}' }, { raw: '{"ret":0,"typing_ticket":7}' }]) {
+    gateway.inject('getconfig', fault); // no ticket, no typing, and never an error that a person reads
+    gateway.inject('sendtyping', fault);
+  }
+  assert.match((await owner.ask('参数 99', /99/)).text, /99/);
   clean(gateway);
 });

@@ -22,8 +22,10 @@ export function home(t, gateway, more) {
 // A running bot; `trainers` and `weixin` are parts of its configuration.
 export async function begin(t, { switches, weixin = '', trainers = '', sets } = {}) {
   const gateway = await new Gateway({ switches }).start();
-  const bot = await chatBot(t, { config: () => `${section(gateway, weixin)}${trainers}`, sets });
-  t.after(() => gateway.close());
+  const started = chatBot(t, { config: () => `${section(gateway, weixin)}${trainers}`, sets });
+  await started.catch(() => gateway.close());
+  t.after(() => gateway.close()); // after the bot's own end
+  const bot = await started;
   return { gateway, bot, owner: gateway.person(OWNER) };
 }
 
