@@ -29,11 +29,14 @@ static const char *not_logged_in(const struct weixin *weixin) {
 }
 
 void weixin_note_odd(struct weixin *weixin, const char *where, const char *odd) {
-    uint64_t hash = 14695981039346656037u; /* FNV-1a; the digits of an index do not make another kind */
+    uint64_t hash = 14695981039346656037u; /* FNV-1a; an index in brackets does not make another kind */
     const char *const parts[] = {where, odd};
     for (size_t part = 0; part < 2; part++)
-        for (const char *at = parts[part]; *at; at++)
-            if (*at < '0' || *at > '9') hash = (hash ^ (unsigned char)*at) * 1099511628211u;
+        for (const char *at = parts[part], *bracket = NULL; *at; at++) {
+            if (*at == '[') bracket = at;
+            if (*at == ']') bracket = NULL;
+            if (!bracket) hash = (hash ^ (unsigned char)*at) * 1099511628211u;
+        }
     for (size_t i = 0; i < weixin->odds_count; i++)
         if (weixin->odds[i] == hash) return;
     if (weixin->odds_count == WEIXIN_ODDS) return; /* more kinds than that are no news */
@@ -205,6 +208,7 @@ static void adopt(struct weixin *weixin, struct weixin_account *account) {
     bool same = weixin->bound && strcmp(account->bot_id, weixin->account.bot_id) == 0;
     weixin_poll_end(weixin);
     weixin_typing_end(weixin);
+    weixin_media_forget(weixin);
     if (!same) weixin_context_clear(weixin);
     weixin_account_clear(&weixin->account);
     weixin->account = *account;

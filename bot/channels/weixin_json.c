@@ -170,7 +170,7 @@ const char *weixin_json_text(const cJSON *object, const char *where, const char 
     }
     size_t size = strlen(item->valuestring);
     if (size > max)
-        weixin_odd_set(odd, "%s%s: %zu bytes long", where, name, size);
+        weixin_odd_set(odd, "%s%s: more than %zu bytes", where, name, max);
     else if (!is_kind(item->valuestring, size, kind))
         weixin_odd_set(odd, "%s%s: bytes that must not be in it", where, name);
     else

@@ -14,6 +14,7 @@
 #define TROUBLE_TRIES 8
 #define TROUBLE_MS 600000
 #define LIMITED_MS 30000 /* HTTP 429 */
+#define KEPT_MS 3600000  /* how long an upload may be named again; how long the service keeps it is not known */
 
 struct weixin_send {
     struct weixin *weixin;
@@ -41,7 +42,8 @@ static void keep_media(struct weixin_send *send) {
     if (!send->media.param) return;
     struct weixin_kept *kept = &weixin->kept[weixin->kept_at++ % WEIXIN_MEDIA_KEPT];
     weixin_media_clear(&kept->media);
-    *kept = (struct weixin_kept){.message = send->message, .media = send->media};
+    *kept =
+        (struct weixin_kept){.message = send->message, .at_ms = (int64_t)uv_now(weixin->loop), .media = send->media};
     send->media = (struct weixin_media){.param = NULL};
 }
 
@@ -49,11 +51,17 @@ static bool take_media(struct weixin_send *send) {
     for (size_t i = 0; i < WEIXIN_MEDIA_KEPT; i++) {
         struct weixin_kept *kept = &send->weixin->kept[i];
         if (!kept->media.param || kept->message != send->message) continue;
+        if ((int64_t)uv_now(send->weixin->loop) - kept->at_ms > service_ms(KEPT_MS)) return false;
         send->media = kept->media;
         *kept = (struct weixin_kept){.message = 0};
         return true;
     }
     return false;
+}
+
+void weixin_media_forget(struct weixin *weixin) {
+    for (size_t i = 0; i < WEIXIN_MEDIA_KEPT; i++)
+        weixin_media_clear(&weixin->kept[i].media);
 }
 
 /* ---- outcomes ---- */
@@ -281,6 +289,5 @@ void weixin_send_end(struct weixin *weixin) {
         if (weixin->sends->upload) weixin_upload_cancel(weixin->sends->upload);
         send_free(weixin->sends);
     }
-    for (size_t i = 0; i < WEIXIN_MEDIA_KEPT; i++)
-        weixin_media_clear(&weixin->kept[i].media);
+    weixin_media_forget(weixin);
 }

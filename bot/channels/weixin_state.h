@@ -56,7 +56,7 @@ struct weixin_trouble { /* a message that the service refused without saying for
 };
 
 struct weixin_kept { /* a picture that was uploaded and not yet accepted as a message */
-    int64_t message;
+    int64_t message, at_ms;
     struct weixin_media media;
 };
 
@@ -113,6 +113,7 @@ void weixin_poll_now(struct weixin *weixin); /* a pause ends early */
 
 /* weixin_send.c */
 void weixin_send(struct channel *channel, const struct outgoing *message);
+void weixin_media_forget(struct weixin *weixin);
 void weixin_send_end(struct weixin *weixin); /* what is under way is dropped without its outcome */
 
 /* weixin_typing.c */

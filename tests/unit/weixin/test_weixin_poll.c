@@ -339,6 +339,10 @@ static void test_malformed_said_once(void **state) {
     assert_int_equal(core.log_lines, sizeof bodies / sizeof *bodies);
     assert_non_null(strstr(core.log, "getupdates: msgs[0].from_user_id: not text"));
     assert_non_null(strstr(core.log, "getupdates: body: HTML, not JSON"));
+    fake_answer(fake_wait("getupdates"), 200,
+                "{\"msgs\":[{\"from_user_id\":\"a\",\"message_type\":1},{\"from_user_id\":7}]}");
+    assert_int_equal(core.log_lines, sizeof bodies / sizeof *bodies); /* another index is no other kind */
+    core.inbound_count = 0;
     scene_say("1", "status");
     assert_int_equal(core.inbound_count, 1);
     assert_int_equal(weixin->channel.state, CHANNEL_UP);
