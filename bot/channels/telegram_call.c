@@ -175,6 +175,8 @@ void telegram_call_cancel(struct telegram *telegram, struct telegram_call *call)
 }
 
 void telegram_calls_free(struct telegram *telegram) {
-    while (telegram->calls)
-        call_free(telegram->calls);
+    for (struct telegram_call *next; telegram->calls; telegram->calls = next) {
+        next = telegram->calls->next;
+        free(telegram->calls);
+    }
 }

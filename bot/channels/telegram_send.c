@@ -91,8 +91,10 @@ static void send_free(struct telegram_send *send) {
 }
 
 void telegram_sends_free(struct telegram *telegram) {
-    while (telegram->sends)
-        send_free(telegram->sends);
+    for (struct telegram_send *next; telegram->sends; telegram->sends = next) {
+        next = telegram->sends->next;
+        free(telegram->sends);
+    }
 }
 
 /* Frees send. The chat's new id, if it got one, is told after the outcome, so that the message goes there. */
