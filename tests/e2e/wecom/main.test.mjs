@@ -64,6 +64,22 @@ test('a stream for five minutes, then pushes', { timeout: 100000 * SLOW }, async
   await gateway.waitFor('every stream finished', () => !gateway.openStreams().length);
 });
 
+test('a new message opens a new stream, however long pushes would wait', { timeout: 100000 * SLOW }, async (t) => {
+  const { gateway, bot, owner } = await begin(t, { fast: 60, channel: 'report_every=86400\n' });
+  const one = fake(t, bot);
+  await one.ready();
+  await ask(owner, '状态', /#1/);
+  let step = 0;
+  const timer = setInterval(() => one.progress(++step, { loss: 1 / step }), 100);
+  t.after(() => clearInterval(timer));
+  await owner.waitFor((message) => message.kind === 'stream' && message.finished, { ms: 40000 });
+  const then = step;
+  await until('progress that waits', () => step > then + 5);
+  assert.equal(owner.messages.filter((message) => message.via === 'push').length, 0);
+  await ask(owner, '列表', /#1/);
+  await gateway.waitFor('a new stream', () => streams(owner).length === 2);
+});
+
 test('strangers, an operator by a code, groups, every kind of message', { timeout: 100000 * SLOW }, async (t) => {
   const { gateway, bot, owner } = await begin(t);
   const one = fake(t, bot);
@@ -135,7 +151,7 @@ test('the network goes away for a while: nothing is lost and nothing comes twice
 });
 
 test('what goes wrong on the wire: errors, lost acknowledgements, a dead line, fragments', { timeout: 150000 * SLOW }, async (t) => {
-  const { gateway, bot, owner } = await begin(t, { fast: 10 });
+  const { gateway, bot, owner } = await begin(t, { fast: 25 });
   const one = fake(t, bot);
   await one.ready();
   await ask(owner, '状态', /#1/);
