@@ -116,6 +116,9 @@ static void word_reason(const struct wecom *wecom, const char *why, char *text, 
         {"the gateway does not answer the subscription", "网关不回应订阅"},
         {"the gateway refuses the subscription", "网关拒绝订阅"},
         {"the connection ended", "连接断了"},
+        {"the certificate is not trusted", "网关的证书不可信"},
+        {"what answers there is no such gateway", "那个地址上的不是企业微信网关"},
+        {"the connection is refused, or ended at once", "网关拒绝连接,或一连就断"},
         {"no connection", "连不上网关"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -138,7 +141,6 @@ static void on_state(void *user, enum wecom_link_state state, const char *why) {
         break;
     case WECOM_LINK_DOWN:
         word_reason(wecom, why, text, sizeof text);
-        if (wecom->channel.state != CHANNEL_DOWN) bot_log(wecom->channel.bot, 1, "wecom: %s", text);
         channel_set_state(&wecom->channel, CHANNEL_DOWN, text);
         break;
     case WECOM_LINK_REFUSED:

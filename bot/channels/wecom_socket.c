@@ -114,6 +114,35 @@ static void on_established(struct wecom_socket *socket, struct lws *wsi) {
     socket->events.opened(socket->events.user);
 }
 
+/* libwebsockets says why a certificate is not good only to its log: kept for the reason that is told, and not repeated
+ * there at every try. One line, loop thread only; other lines of its log go where they went. */
+static char certificate_fault[100];
+
+static void on_log(int level, const char *line) {
+    const char *fault = strstr(line, "SSL error: ");
+    if (!fault) {
+        lwsl_emit_stderr(level, line);
+        return;
+    }
+    size_t size = strcspn(fault + 11, "(\n");
+    while (size > 0 && fault[10 + size] == ' ')
+        size--;
+    snprintf(certificate_fault, sizeof certificate_fault, "%.*s", (int)size, fault + 11);
+}
+
+/* What libwebsockets calls it, where we have no better words. */
+static void word_failure(const char *in, size_t in_size, char *why, size_t size) {
+    if (certificate_fault[0])
+        snprintf(why, size, "the certificate is not trusted: %s", certificate_fault);
+    else if (in_size >= 15 && memcmp(in, "HS: ws upgrade ", 15) == 0)
+        snprintf(why, size, "what answers there is no such gateway");
+    else if (in_size >= 10 && memcmp(in, "closed bef", 10) == 0)
+        snprintf(why, size, "the connection is refused, or ended at once");
+    else
+        snprintf(why, size, "no connection%s%.*s", in_size ? ": " : "", (int)(in_size < 120 ? in_size : 120), in);
+    certificate_fault[0] = 0;
+}
+
 static void dispatch(struct wecom_socket *socket, struct lws *wsi, enum lws_callback_reasons reason, void *in,
                      size_t size) {
     char why[160];
@@ -128,8 +157,8 @@ static void dispatch(struct wecom_socket *socket, struct lws *wsi, enum lws_call
         socket->events.writable(socket->events.user);
         break;
     case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
-        snprintf(why, sizeof why, "%.*s", in ? (int)(size < 150 ? size : 150) : 0, in ? (const char *)in : "");
-        on_end(socket, why[0] ? why : "no connection");
+        word_failure(in ? in : "", size, why, sizeof why);
+        on_end(socket, why);
         break;
     case LWS_CALLBACK_CLIENT_CLOSED:
         on_end(socket, "the connection ended");
@@ -193,7 +222,7 @@ static int create_vhost(struct wecom_socket *socket) {
 static int create_context(struct wecom_socket *socket) {
     void *loops[1] = {socket->loop};
     struct lws_context_creation_info info = {0};
-    lws_set_log_level(LLL_ERR, NULL);
+    lws_set_log_level(LLL_ERR, on_log);
     info.port = CONTEXT_PORT_NO_LISTEN;
     info.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
     if (socket->parts.secure) info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;

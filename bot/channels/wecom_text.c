@@ -114,7 +114,6 @@ static void put_line(struct out *out, const char *text, const char *line) {
     bool block = makes_block(at, &skip);
     const char *mark = block ? at + skip : NULL;
     for (; !is_end(*at); at++) {
-        if ((unsigned char)*at < 0x20 && *at != '\t') continue; /* the service takes no control characters */
         if (at == mark || means_something(text, at, at == first)) put(out, "\\", 1);
         put(out, at, 1);
     }
@@ -123,10 +122,23 @@ static void put_line(struct out *out, const char *text, const char *line) {
     if (*at == '\n') put(out, "\n", 1);
 }
 
-char *wecom_markdown(const char *text, size_t max_bytes) {
-    size_t length = strlen(text);
-    struct out out = {.text = malloc(length * 8 + 1)}; /* a tab grows most */
-    if (!out.text) return NULL;
+/* The service takes no control characters; they go before anything else, as neighbours decide what is escaped. */
+static char *without_controls(const char *text) {
+    char *copy = malloc(strlen(text) + 1);
+    size_t size = 0;
+    for (; copy && *text; text++)
+        if ((unsigned char)*text >= 0x20 || *text == '\n' || *text == '\t') copy[size++] = *text;
+    if (copy) copy[size] = 0;
+    return copy;
+}
+
+char *wecom_markdown(const char *foreign, size_t max_bytes) {
+    char *text = without_controls(foreign);
+    struct out out = {.text = text ? malloc(strlen(text) * 8 + 1) : NULL}; /* a tab grows most */
+    if (!out.text) {
+        free(text);
+        return NULL;
+    }
     for (const char *line = text; *line;) {
         const char *end = strchr(line, '\n');
         put_line(&out, text, line);
@@ -135,10 +147,10 @@ char *wecom_markdown(const char *text, size_t max_bytes) {
     }
     if (out.size > max_bytes) {
         out.size = 0;
-        for (const char *at = text; *at; at++)
-            if ((unsigned char)*at >= 0x20 || *at == '\n' || *at == '\t') put(&out, at, 1);
+        put(&out, text, strlen(text));
     }
     out.text[out.size] = 0;
+    free(text);
     char *fitted = realloc(out.text, out.size + 1);
     return fitted ? fitted : out.text;
 }
@@ -154,14 +166,14 @@ const char *wecom_without_mention(const char *text) {
     }
 }
 
-/* Bytes of the character at text, 0 at the end or where a piece is missing; its UTF-16 units. */
+/* Bytes of the character at text, 0 at the end or where it is broken; its UTF-16 units. */
 static size_t character(const char *text, size_t *ret_units) {
     unsigned char c = (unsigned char)*text;
-    size_t size = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+    size_t size = c < 0x80 ? 1 : c < 0xc0 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf8 ? 4 : 0;
     *ret_units = size == 4 ? 2 : 1;
-    for (size_t i = 0; i < size; i++)
-        if (!text[i]) return 0;
-    return size;
+    for (size_t i = 1; i < size; i++)
+        if (((unsigned char)text[i] & 0xc0) != 0x80) return 0;
+    return c ? size : 0;
 }
 
 void wecom_title(const char *text, size_t units, char *title, size_t size) {
@@ -190,11 +202,17 @@ void wecom_button_command(const char *word, int64_t run, char *command, size_t s
 }
 
 void wecom_one_line(const char *text, char *line, size_t size) {
-    size_t length = 0, step, units;
-    for (; *text && (step = character(text, &units)) > 0 && length + step < size; text += step) {
-        bool control = step == 1 && ((unsigned char)*text < 0x20 || *text == 0x7f);
-        memcpy(line + length, control ? " " : text, step);
-        length += step;
+    size_t length = 0, units;
+    while (*text) {
+        size_t step = character(text, &units), taken = step ? step : 1;
+        if (length + taken >= size) break;
+        bool control = (unsigned char)*text < 0x20 || *text == 0x7f;
+        if (step == 0 || control)
+            line[length] = control ? ' ' : '?';
+        else
+            memcpy(line + length, text, step);
+        length += taken;
+        text += taken;
     }
     line[length] = 0;
 }
