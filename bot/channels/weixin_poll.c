@@ -77,15 +77,19 @@ void weixin_poll_dead(struct weixin *weixin) {
     pause_for(weixin, WEIXIN_PAUSE, poll->dead == 1 ? DEAD_FIRST_MS : DEAD_MS);
 }
 
-/* Empty, but good: the next poll, at once where it was held. */
-static void empty(struct weixin *weixin, bool held) {
-    struct weixin_polling *poll = &weixin->poll;
-    up(weixin);
-    poll->quick = held ? 0 : poll->quick + 1;
-    if (poll->quick >= QUICK_MOST)
+/* The next poll: at once, but where a service that has nothing to say says so without end. */
+static void ask_next(struct weixin *weixin) {
+    if (weixin->poll.quick >= QUICK_MOST)
         pause_for(weixin, WEIXIN_PAUSE, KEEP_MS);
     else
         ask(weixin);
+}
+
+/* Empty, but good. */
+static void empty(struct weixin *weixin, bool held) {
+    up(weixin);
+    weixin->poll.quick = held ? 0 : weixin->poll.quick + 1;
+    ask_next(weixin);
 }
 
 /* ---- a batch ---- */
@@ -197,7 +201,7 @@ static void take_batch(struct weixin *weixin) {
         poll->batch.cursor = NULL;
     }
     weixin_updates_clear(&poll->batch);
-    ask(weixin);
+    ask_next(weixin);
 }
 
 /* ---- getupdates ---- */
@@ -232,7 +236,7 @@ static void take_updates(struct weixin *weixin, const struct http_answer *answer
         return;
     }
     up(weixin);
-    poll->quick = 0;
+    poll->quick = updates.count == 0 && took_ms <= QUICK_MS ? poll->quick + 1 : 0;
     poll->batch = updates;
     take_batch(weixin);
 }
