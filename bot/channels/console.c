@@ -480,7 +480,7 @@ static void console_describe(const struct channel *channel, enum lang lang, char
     size_t attached = 0;
     for (const struct client *client = console->clients; client; client = client->next)
         attached += client->attached;
-    snprintf(text, size, lang == LANG_ZH ? "连着 %zu 个" : "%zu attached", attached);
+    snprintf(text, size, lang == LANG_ZH ? "接入 %zu 个" : "%zu attached", attached);
 }
 
 static void console_stop(struct channel *channel, void (*closed)(void *user), void *user) {

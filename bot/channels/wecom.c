@@ -328,13 +328,13 @@ int wecom_create(const struct wecom_options *options, struct channel **ret_chann
     struct wecom *wecom = calloc(1, sizeof *wecom);
     if (!wecom) return TB_ENOMEM;
     wecom->channel.ops = &wecom_ops;
-    wecom->channel.traits =
-        (struct channel_traits){.edit = true,
-                                .image = true,
-                                .buttons = true,
-                                .text_max_bytes = TEXT_MAX,
-                                .pace = {.burst = 20, .refill_ms = 3000, .progress_every_ms = service_ms(3000)},
-                                .group_pace = {.burst = 20, .refill_ms = 3000, .progress_every_ms = service_ms(3000)}};
+    wecom->channel.traits = (struct channel_traits){
+        .edit = true,
+        .image = true,
+        .buttons = true,
+        .text_max_bytes = TEXT_MAX,
+        .pace = {.burst = 20, .refill_ms = service_ms(3000), .progress_every_ms = service_ms(3000)},
+        .group_pace = {.burst = 20, .refill_ms = service_ms(3000), .progress_every_ms = service_ms(3000)}};
     wecom->channel.state = CHANNEL_CONNECTING;
     wecom->loop = options->loop;
     wecom->report_every_ms = options->report_every_ms;

@@ -340,7 +340,7 @@ int weixin_create(const struct weixin_options *options, struct channel **ret_cha
     weixin->channel.ops = &weixin_ops;
     weixin->channel.traits = (struct channel_traits){.image = true,
                                                      .text_max_units = TEXT_UNITS,
-                                                     .min_gap_ms = GAP_MS,
+                                                     .min_gap_ms = service_ms(GAP_MS),
                                                      .pace = {.progress_every_ms = options->report_every_ms},
                                                      .budget = options->budget,
                                                      .reserve = options->reserve,
