@@ -10,7 +10,7 @@
 #define STREAM_MS (5 * 60 * 1000LL)     /* we finish it then … */
 #define STREAM_END_MS (6 * 60 * 1000LL) /* … before the service ends it */
 #define PUSH_MS (10 * 60 * 1000LL)      /* report_every where none is configured */
-#define MINUTE_BURST 18 /* a conversation comes in bursts */
+#define MINUTE_BURST 18                 /* a conversation comes in bursts */
 #define MINUTE_REFILL_MS 5500
 #define HOUR_BURST 280
 #define HOUR_REFILL_MS 5100
