@@ -17,9 +17,10 @@
 
 #define SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
 #define ADDRESSES_MAX 8
-#define DRAIN_BEGIN 1 /* turns to the context's end … */
-#define DRAIN_CLOSE 5 /* … to its second end … */
-#define DRAIN_END 9   /* … to the end of all */
+#define ANNOUNCED_MAX (16u << 20) /* a frame that says to be longer ends the connection */
+#define DRAIN_BEGIN 1             /* turns to the context's end … */
+#define DRAIN_CLOSE 5             /* … to its second end … */
+#define DRAIN_END 9               /* … to the end of all */
 
 struct wecom_socket {
     uv_loop_t *loop;
@@ -85,6 +86,10 @@ static void take_piece(struct wecom_socket *socket, const char *bytes, size_t si
 }
 
 static void on_receive(struct wecom_socket *socket, struct lws *wsi, const char *bytes, size_t size) {
+    if (lws_remaining_packet_payload(wsi) > ANNOUNCED_MAX) { /* all that follows would be taken for its rest */
+        socket->failed = true;
+        return;
+    }
     take_piece(socket, bytes, size);
     if (!lws_is_final_fragment(wsi) || lws_remaining_packet_payload(wsi)) return;
     end_message(socket, lws_frame_is_binary(wsi) ? "a binary frame" : NULL);
