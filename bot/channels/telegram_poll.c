@@ -45,6 +45,7 @@ static void flow_in(struct telegram *telegram, int64_t ms) {
 /* The service could not be reached, or made no sense. wait_ms 0: the back-off. */
 static void flow_failed(struct telegram *telegram, const char *why, int64_t wait_ms) {
     telegram->failures++;
+    telegram->probing = true;
     if (telegram->failures >= 2) channel_set_state(&telegram->channel, CHANNEL_DOWN, why);
     flow_in(telegram, wait_ms > 0 ? wait_ms : telegram_backoff_ms(telegram->failures));
 }
@@ -292,6 +293,7 @@ static void poll_conflict(struct telegram *telegram, const struct telegram_reply
         telegram->conflict_said_ms = now_ms;
     }
     telegram->failures++;
+    telegram->probing = false; /* the other program would only be cut off for a moment */
     channel_set_state(&telegram->channel, CHANNEL_DOWN, why);
     flow_in(telegram, service_ms(CONFLICT_MS) + telegram_backoff_ms(telegram->failures));
 }
@@ -324,6 +326,7 @@ static void poll_answered(struct telegram *telegram, const struct telegram_updat
         return;
     }
     telegram->failures = 0;
+    telegram->probing = false;
     telegram->limit = POLL_LIMIT;
     telegram->polled_ms = telegram_wall_ms(telegram);
     channel_set_state(&telegram->channel, CHANNEL_UP, NULL);
@@ -373,6 +376,7 @@ static void flow_start(struct telegram *telegram) {
     } else {
         bool stale = telegram_wall_ms(telegram) - telegram->updated_ms > STALE_MS;
         int64_t timeout_s = service_ms(POLL_MS) / 1000 > 0 ? service_ms(POLL_MS) / 1000 : 1;
+        if (telegram->probing) timeout_s = 0;
         request.method = "getUpdates";
         request.json = telegram_encode_poll(stale ? 0 : telegram->offset, telegram->limit, timeout_s);
         request.timeout_ms = POLL_MS + POLL_MARGIN_MS;

@@ -69,7 +69,8 @@ struct telegram {
     int64_t offset, limit;
     int64_t updated_ms, polled_ms, marked_ms; /* wall: newest update, last answered poll, last time both were stored */
     int64_t poll_begun_ms;                    /* mono */
-    int64_t conflict_said_ms;                 /* mono; 0 never */
+    bool probing; /* the next poll does not wait: whether the service is there again is to be known at once */
+    int64_t conflict_said_ms; /* mono; 0 never */
     struct telegram_batch *batch;
     bool store_complained;
     int menu_step;
