@@ -37,19 +37,12 @@ static int make_console(const struct config *config, uv_loop_t *loop, struct cha
     return console_create(loop, config->settings.state_dir, true, ret_channel);
 }
 
-#ifdef TRAINBOT_NO_WEIXIN
-#define make_weixin NULL
-#else
 static int make_weixin(const struct config *config, uv_loop_t *loop, struct channel **ret_channel) {
     struct weixin_options options;
     channels_weixin_options(config, loop, &options);
     return weixin_create(&options, ret_channel);
 }
-#endif
 
-#ifdef TRAINBOT_NO_WECOM
-#define make_wecom NULL
-#else
 static int make_wecom(const struct config *config, uv_loop_t *loop, struct channel **ret_channel) {
     const struct wecom_settings *settings = &config->wecom;
     struct wecom_options options = {.loop = loop,
@@ -61,11 +54,7 @@ static int make_wecom(const struct config *config, uv_loop_t *loop, struct chann
                                     .report_every_ms = settings->report_every_ms};
     return wecom_create(&options, ret_channel);
 }
-#endif
 
-#ifdef TRAINBOT_NO_TELEGRAM
-#define make_telegram NULL
-#else
 static int make_telegram(const struct config *config, uv_loop_t *loop, struct channel **ret_channel) {
     const struct telegram_settings *settings = &config->telegram;
     struct telegram_options options = {.loop = loop,
@@ -76,7 +65,6 @@ static int make_telegram(const struct config *config, uv_loop_t *loop, struct ch
                                        .report_every_ms = settings->report_every_ms};
     return telegram_create(&options, ret_channel);
 }
-#endif
 
 int channels_create(const struct config *config, uv_loop_t *loop, struct bot *bot, struct channel **ret_web) {
     const struct {
@@ -91,7 +79,7 @@ int channels_create(const struct config *config, uv_loop_t *loop, struct bot *bo
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct channel *channel = NULL;
-        if (!rows[i].enabled || !rows[i].make) continue;
+        if (!rows[i].enabled) continue;
         int status = rows[i].make(config, loop, &channel);
         if (status < 0) return status;
         bot_add_channel(bot, channel);

@@ -65,13 +65,6 @@ static int login_by_bot(const struct app_options *options, const struct config *
     return code;
 }
 
-#ifdef TRAINBOT_NO_WEIXIN
-int login_weixin(const struct config *config) {
-    (void)config;
-    return EXIT_REFUSED;
-}
-#endif
-
 int login_main(const struct app_options *options) {
     static const char *const known[] = {"web", "weixin", "wecom", "telegram"};
     const char *channel = options->words_count == 1 ? options->words[0] : "";

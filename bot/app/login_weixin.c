@@ -2,7 +2,6 @@
  * `trainbot login weixin`: the QR code in this terminal, what the phone asks for, and how it ended. It needs no running
  * bot; one that runs sees the new account by itself.
  */
-#ifndef TRAINBOT_NO_WEIXIN
 #include "app.h"
 #include "channels.h"
 #include "weixin_login.h"
@@ -166,4 +165,3 @@ int login_weixin(const struct config *config) {
     if (uv_loop_close(&screen.loop) != 0) fprintf(stderr, "trainbot: the loop still held handles\n");
     return screen.exit_code;
 }
-#endif
