@@ -18,7 +18,8 @@ void channels_weixin_options(const struct config *config, uv_loop_t *loop, struc
                                            .proxy = settings->proxy,
                                            .budget = settings->budget,
                                            .reserve = settings->reserve,
-                                           .report_every_ms = settings->report_every_ms};
+                                           .report_every_ms = settings->report_every_ms,
+                                           .lang = config->settings.language};
 }
 
 static int make_web(const struct config *config, uv_loop_t *loop, struct channel **ret_channel) {
