@@ -2,7 +2,7 @@
 // and a trainer that speaks the wire protocol by hand. Node's standard library only (18 and newer).
 import { spawn, execFile } from 'node:child_process';
 import { randomBytes, createHash } from 'node:crypto';
-import { mkdtempSync, writeFileSync, readFileSync, rmSync, existsSync } from 'node:fs';
+import { mkdtempSync, writeFileSync, readFileSync, readdirSync, rmSync, existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import http from 'node:http';
@@ -70,8 +70,18 @@ export class Bot {
   }
   async remove() {
     const end = await this.stop();
+    this.sweep();
     rmSync(this.dir, { recursive: true, force: true });
     return end;
+  }
+  // Trainings outlive their bot, as they should; those of a test that failed in the middle must not outlive the test.
+  sweep() {
+    for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)) {
+      let words = '';
+      try { words = readFileSync(`/proc/${pid}/cmdline`, 'utf8'); } catch { continue; }
+      if (!/trainbot-(train|keeper)/.test(words.split('\0')[0]) || !words.includes(this.dir)) continue;
+      try { process.kill(Number(pid), 'SIGKILL'); } catch { /* it has just ended */ }
+    }
   }
   // `trainbot send`: {code, out, err}
   send(text, { timeout = 60 } = {}) {
