@@ -204,7 +204,7 @@ export function send(gateway, account, request, body, wrong) {
   if (!person) { wrong.push('a message to somebody who never wrote'); return null; }
   const chat = gateway.chat(account, person.id);
   const now = Date.now(), last = chat.sends.at(-1);
-  if (last && now - last.at < 1500 / gateway.speed - 20) gateway.note('sendmessage', `${now - last.at} ms after the one before`);
+  if (last && now - last.at < 750 / gateway.speed) gateway.note('sendmessage', `${now - last.at} ms after the one before`);
   if (switches.quotaCounts === 'wire') chat.used++;
   const before = gateway.clientIds.get(message.client_id);
   const contents = JSON.stringify([message.to_user_id, message.item_list]);

@@ -28,7 +28,7 @@ async function ends(bot, name) {
 const count = (person, id) => (person.texts.join('\n').match(new RegExp(`#${id} 完成`, 'g')) ?? []).length;
 const idle = (gateway, bot) => until('all that may leave has left', async () => {
   const before = gateway.count('sendmessage');
-  await new Promise((resolve) => setTimeout(resolve, 2500)); // longer than the gap between two sends
+  await new Promise((resolve) => setTimeout(resolve, 1500)); // longer than the gap between two sends and the first back-off
   return gateway.count('sendmessage') === before && (await bot.send('状态')).code === 0;
 }, 60000);
 

@@ -88,6 +88,19 @@ test('voice is its transcript; pictures, groups and bots are no commands; capita
   noSecrets(gateway, bot.log);
 });
 
+test('sends are 1.5 s apart', { timeout: 60000 * SLOW }, async (t) => {
+  speed(1);
+  t.after(() => speed(20));
+  const { gateway, bot, owner } = await begin(t);
+  await logIn(t, gateway, bot, owner);
+  await polls(gateway, owner);
+  for (const n of [71, 72, 73]) owner.says(`参数 ${n}`);
+  await owner.waitFor(/73/);
+  const times = gateway.chat(owner.bot, owner.id).sends.map((send) => send.at);
+  for (let i = 1; i < times.length; i++) assert.ok(times[i] - times[i - 1] > 1300, `${times[i] - times[i - 1]} ms`); // as they arrive
+  clean(gateway);
+});
+
 test('typing is shown while an answer takes a while, and costs nothing', { timeout: 60000 * SLOW }, async (t) => {
   const { gateway, bot, owner } = await begin(t);
   await logIn(t, gateway, bot, owner);
@@ -102,7 +115,7 @@ test('typing is shown while an answer takes a while, and costs nothing', { timeo
   run.say({ type: 'applied', id: set.id, step: 3, old: { lr: 0.1 }, new: { lr: 0.5 } });
   await owner.waitFor(/lr 0\.1 → 0\.5/);
   await gateway.waitFor('typing is over', () => gateway.typings.at(-1).status === 2);
-  assert.equal(gateway.chat(owner.bot, owner.id).used, 1);
+  assert.equal(gateway.chat(owner.bot, owner.id).sends.length, owner.sent.length);
   clean(gateway);
   for (const fault of [{ ret: -4 }, { status: 500 }, { raw: '{"ret":0}' }, { raw: '{"ret":0,"typing_ticket":7}' }]) {
     gateway.inject('getconfig', fault); // no ticket, no typing, and never an error that a person reads
