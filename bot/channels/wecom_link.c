@@ -71,7 +71,7 @@ static void start_timer(uv_timer_t *timer, uv_timer_cb call, int64_t ms) {
 /* The first 63 bytes of what is odd tell the kinds apart; none is told twice. */
 static void odd(struct wecom_link *link, const char *what) {
     char kind[64];
-    snprintf(kind, sizeof kind, "%s", what);
+    snprintf(kind, sizeof kind, "%.*s", (int)sizeof kind - 1, what);
     for (size_t i = 0; i < link->odd_count; i++)
         if (strcmp(link->odd[i], kind) == 0) return;
     if (link->odd_count == ODD_MAX) return;
