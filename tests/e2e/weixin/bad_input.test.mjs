@@ -8,7 +8,7 @@ import { encode, malformed } from '../../support/weixin_gateway.mjs';
 import { begin, clean, gatewayFor, home, Login, logIn, noSecrets, polls } from './phone.mjs';
 
 speed(100);
-const GROWTH_MB = SLOW > 1 ? 150 : 24; // a sanitizer keeps freed memory
+const GROWTH_MB = SLOW > 1 ? 600 : 24; // a sanitizer keeps up to 256 MiB of freed memory, and its margins
 const LONG = '--param ti=1000000000000 --param ds=1000';
 async function up(t) {
   const all = await begin(t, { trainers: trainer('cnn', 'softmax', LONG), switches: { holdMs: 20000, probes: true } });

@@ -19,7 +19,7 @@ class Tmux {
   constructor(t, words, { columns, rows }) {
     this.socket = join(scratch(), 'tmux');
     const quoted = words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
-    this.run('-f', '/dev/null', 'new-session', '-d', '-x', String(columns), '-y', String(rows), `trap : INT; ${quoted}; echo "ended with $?"; exec sleep 1000`);
+    this.run('-f', '/dev/null', 'new-session', '-d', '-x', String(columns), '-y', String(rows), `trap : INT; ${quoted}; echo "ended with $?"; read line; echo "then: $line"; exec sleep 1000`);
     t.after(() => this.run('kill-server'));
   }
   run(...words) {
@@ -59,6 +59,8 @@ for (const size of [{ columns: 120, rows: 50 }, { columns: 80, rows: 24 }]) {
     code.confirm();
     await tmux.says(/登录成功/);
     await tmux.says(/ended with 0/);
+    tmux.run('send-keys', 'more', 'Enter'); // the terminal is left as it was: the next program reads from it
+    await tmux.says(/then: more/);
     clean(gateway);
   });
 }
