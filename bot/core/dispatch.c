@@ -169,6 +169,33 @@ static const struct run_command *names_command(const struct run *declared, const
     return NULL;
 }
 
+/* No word at all: an emoji, a sticker's or a picture's label ("[图片]"), a full stop. */
+static bool is_sign(const char *token) {
+    size_t size = strlen(token);
+    if (token[0] == '[' && token[size - 1] == ']') return true;
+    for (const unsigned char *at = (const unsigned char *)token; *at; at++) {
+        bool letter = (*at >= '0' && *at <= '9') || ((*at | 32) >= 'a' && (*at | 32) <= 'z');
+        if (letter || (*at >= 0xe3 && *at <= 0xed)) return false; /* from kana over Han to Hangul */
+    }
+    return true;
+}
+
+/* What people write back without asking for anything. They are shown how it is, which is what they look for; where
+ * messages are counted, it is what renews the count. */
+static bool is_nod(const struct parsed *parsed) {
+    static const char *const words[] = {"好",     "好的", "好吧",  "嗯",   "嗯嗯", "哦", "收到", "知道了",
+                                        "谢谢",   "在",   "在吗",  "你好", "1",    "ok", "okay", "k",
+                                        "thanks", "hi",   "hello", "hey",  "ping", NULL};
+    return parsed->count == 1 && (among(parsed->tokens[0], words) || is_sign(parsed->tokens[0]));
+}
+
+static enum verdict answer_nod(struct request *request, struct parsed *parsed) {
+    if (runs_live(request->bot, NULL) > 0) return cmd_status(request, parsed);
+    request_say(request, request_zh(request) ? "在。现在没有在运行的训练。发\"帮助\"看有哪些命令。"
+                                             : "I am here. No training is running. Send \"help\" for the commands.");
+    return DONE;
+}
+
 static enum verdict run_declared(struct request *request, struct parsed *parsed) {
     const struct run *declared = NULL;
     if (parsed->han) take_language(request, LANG_ZH);
@@ -179,6 +206,7 @@ static enum verdict run_declared(struct request *request, struct parsed *parsed)
     if (names_param(declared, first) || (known_alias && !names_command(declared, first)))
         return request_needs(request, ROLE_OPERATOR) ? cmd_set(request, parsed) : REFUSED;
     if (names_command(declared, first)) return request_needs(request, ROLE_VIEWER) ? cmd_own(request, parsed) : REFUSED;
+    if (is_nod(parsed)) return answer_nod(request, parsed);
     return refuse_unknown(request, parsed, declared);
 }
 
@@ -244,6 +272,7 @@ static enum verdict understand(struct request *request, struct parsed *parsed) {
         request_needs(request, ROLE_VIEWER);
         return REFUSED;
     }
+    if (status == PARSE_EMPTY && request->text[0]) return answer_nod(request, parsed); /* "。" */
     if (status != PARSE_OK) return refuse_text(request, status);
     bool zh = false;
     bool greeting = is_greeting(request, parsed);

@@ -288,13 +288,30 @@ static void test_near_misses(void **state) {
         {"停之", "没有\"停之\"这个命令。你是要\"停止\"吗?"},
         {"stpo", "There is no command \"stpo\". Do you mean \"stop\"?"},
         {"xyzzy", "There is no command \"xyzzy\". Send \"help\" for those there are."},
-        {"你好", "没有\"你好\"这个命令。发\"帮助\"看有哪些。"},
+        {"你们好", "没有\"你们好\"这个命令。发\"帮助\"看有哪些。"},
         {"dropuot 0.1", "没有\"dropuot\"这个命令。你是要\"dropout\"吗?"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_string_equal(scene_say(s, rows[i].text), rows[i].want);
         assert_false(s->ok);
     }
+}
+
+/* What people write back without asking for anything shows them how it is; where nothing runs, that somebody is here.
+ */
+static void test_nods(void **state) {
+    struct scene *s = *state;
+    static const char *const nods[] = {"好", "嗯", "收到", "👍", "[图片]", "。", "在吗", "1", "❤️"};
+    for (size_t i = 0; i < sizeof nods / sizeof *nods; i++) {
+        assert_string_equal(scene_say(s, nods[i]), "在。现在没有在运行的训练。发\"帮助\"看有哪些命令。");
+        assert_true(s->ok);
+    }
+    scene_run(s, "开始", 0.001);
+    for (size_t i = 0; i < sizeof nods / sizeof *nods; i++)
+        assert_int_equal(strncmp(scene_say(s, nods[i]), "cnn #1", 6), 0);
+    static const char *const others[] = {"好吗", "图片", "あ", "OK2", "%"};
+    for (size_t i = 0; i < 4; i++)
+        assert_non_null(strstr(scene_say(s, others[i]), "没有\""));
 }
 
 static void test_harmless_bytes(void **state) {
@@ -409,21 +426,10 @@ static void test_random_texts(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, scene_setup, scene_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_phone_control),
-        TEST(test_start_refusals),
-        TEST(test_pause_resume_save),
-        TEST(test_status_and_list),
-        TEST(test_which_run),
-        TEST(test_plot),
-        TEST(test_recognize_live),
-        TEST(test_recognize_ended),
-        TEST(test_delete),
-        TEST(test_help),
-        TEST(test_near_misses),
-        TEST(test_harmless_bytes),
-        TEST(test_roles),
-        TEST(test_given_language),
-        TEST(test_audit),
+        TEST(test_phone_control),  TEST(test_start_refusals), TEST(test_pause_resume_save), TEST(test_status_and_list),
+        TEST(test_which_run),      TEST(test_plot),           TEST(test_recognize_live),    TEST(test_recognize_ended),
+        TEST(test_delete),         TEST(test_help),           TEST(test_near_misses),       TEST(test_nods),
+        TEST(test_harmless_bytes), TEST(test_roles),          TEST(test_given_language),    TEST(test_audit),
         TEST(test_random_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
