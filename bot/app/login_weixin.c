@@ -6,6 +6,7 @@
 #include "channels.h"
 #include "weixin_login.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ struct screen {
     char line[64]; /* typed so far */
     size_t size;
     bool zh, reads, asked, over;
-    int exit_code;
+    int exit_code, input_flags; /* of the terminal as it was; negative: unknown */
 };
 
 static void handle_closed(uv_handle_t *handle) {
@@ -137,6 +138,7 @@ static void begin(struct screen *screen) {
         uv_signal_start(&screen->signals[i], on_signal, numbers[i]);
     }
     /* a plain file or /dev/null cannot be waited for: then nothing is typed */
+    screen->input_flags = fcntl(STDIN_FILENO, F_GETFL); /* libuv makes it non-blocking, for every program that has it */
     screen->reads = uv_poll_init(&screen->loop, &screen->input, STDIN_FILENO) == 0;
     screen->input.data = screen;
     if (screen->reads) uv_poll_start(&screen->input, UV_READABLE, on_input);
@@ -162,6 +164,7 @@ int login_weixin(const struct config *config) {
     else
         begin(&screen);
     uv_run(&screen.loop, UV_RUN_DEFAULT);
+    if (screen.reads && screen.input_flags >= 0) (void)fcntl(STDIN_FILENO, F_SETFL, screen.input_flags);
     if (uv_loop_close(&screen.loop) != 0) fprintf(stderr, "trainbot: the loop still held handles\n");
     return screen.exit_code;
 }

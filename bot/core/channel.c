@@ -1,6 +1,6 @@
 /*
  * channel.c: what core keeps of a channel's state; see channel.h. Always holds: a loss is told once, also over
- * restarts: the store knows of each channel whether it was last told as lost ("channel/NAME": "up" or "lost").
+ * restarts: the store knows of each channel whether it was last told as lost ("channel/NAME": "up", "lost" or "quit").
  */
 #include "channel.h"
 #include "bot.h"
@@ -16,7 +16,7 @@ static const char *const names[] = {[CHANNEL_UP] = "up",
                                     [CHANNEL_DOWN] = "down",
                                     [CHANNEL_LOGGED_OUT] = "logged out"};
 
-/* "up", "lost", or "": it was never up. */
+/* "up", "lost", "quit" (asked for), or "": it was never up. */
 static void kept(struct bot *bot, const char *key, char *text, size_t size) {
     char *value = NULL;
     int status = store_get(bot->ports.store, key, &value);
@@ -39,11 +39,12 @@ static void note(struct channel *channel) {
     kept(bot, key, before, sizeof before);
     bool was_up = strcmp(before, "up") == 0, was_lost = strcmp(before, "lost") == 0;
     if ((up && !was_up) || (!up && was_up)) {
-        int status = store_set(bot->ports.store, key, up ? "up" : "lost");
+        int status = store_set(bot->ports.store, key, up ? "up" : channel->quitting ? "quit" : "lost");
         if (status < 0) bot_log(bot, 1, "the state of %s was not kept: %s", channel->ops->name, tb_error_text(status));
     }
     if (up && was_lost) tell(channel, FACT_CHANNEL_BACK);
-    if (!up && was_up) tell(channel, FACT_CHANNEL_LOST);
+    if (!up && was_up && !channel->quitting) tell(channel, FACT_CHANNEL_LOST);
+    if (up) channel->quitting = false;
     free(key);
 }
 
@@ -51,6 +52,7 @@ void channel_set_state(struct channel *channel, enum channel_state state, const 
     struct bot *bot = channel->bot;
     if (why && why[0]) snprintf(channel->why, sizeof channel->why, "%s", why);
     if (channel->state == state) return;
+    if (state == CHANNEL_UP && channel->state == CHANNEL_LOGGED_OUT) channel->why[0] = 0; /* not an error any more */
     channel->state = state;
     channel->state_since_ms = clock_wall_ms(bot->ports.clock);
     channel->failures = channel->held_until_ms = 0; /* of another connection */

@@ -106,6 +106,7 @@ struct channel {
     int64_t state_since_ms;  /* wall */
     int64_t held_until_ms;   /* mono: no sends before, the service could not be reached */
     int64_t failures;        /* in a row, for the back-off */
+    bool quitting;           /* the owner asked for the logout: nobody need be told */
 };
 
 /* Nothing is handed over unless the channel is UP; alerts then go to the person's next channel. LOGGED_OUT is told to

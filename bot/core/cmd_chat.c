@@ -87,6 +87,7 @@ enum verdict cmd_quit(struct request *request, struct parsed *parsed) {
         return request_confirm(request, question);
     }
     request_say(request, zh ? "%s已退出。训练不受影响。" : "%s is logged out. Training is not affected.", name);
+    channel->quitting = true;
     channel->ops->logout(channel, request->chat);
     return DONE;
 }

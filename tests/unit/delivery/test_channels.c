@@ -33,11 +33,13 @@ static void test_only_when_up(void **state) {
         alert(s, "waits");
         stage_pass(s, 100000);
         assert_int_equal(s->talk.count, (int)i);
+        assert_string_equal(s->talk.channel.why, "a reason");
         channel_set_state(&s->talk.channel, CHANNEL_UP, NULL);
         stage_turn(s);
         assert_int_equal(s->talk.count, (int)i + 1);
+        /* a broken connection is worth knowing later; that somebody had to log in is not */
+        assert_string_equal(s->talk.channel.why, away[i] == CHANNEL_LOGGED_OUT ? "" : "a reason");
     }
-    assert_string_equal(s->talk.channel.why, "a reason");
 }
 
 /* However much waits in however many conversations: one attempt a back-off step, and all of it when it is back. */
@@ -109,6 +111,16 @@ static void test_lost_and_back(void **state) {
     channel_set_state(&s->talk.channel, CHANNEL_UP, NULL);
     stage_turn(s);
     assert_int_equal(s->side.count, 2); /* it is away now and then: no news either */
+    s->talk.channel.quitting = true;    /* the owner logged it out */
+    channel_set_state(&s->talk.channel, CHANNEL_LOGGED_OUT, "logged out as asked");
+    stage_turn(s);
+    channel_set_state(&s->talk.channel, CHANNEL_UP, NULL);
+    stage_turn(s);
+    assert_int_equal(s->side.count, 2);
+    assert_string_equal(s->talk.channel.why, "");
+    channel_set_state(&s->talk.channel, CHANNEL_LOGGED_OUT, "the token is dead"); /* and that is a loss again */
+    stage_turn(s);
+    assert_int_equal(s->side.count, 3);
     assert_int_equal(s->talk.count, 0);
 }
 
