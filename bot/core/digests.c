@@ -104,7 +104,7 @@ static void name_key(char *key, size_t size, int64_t run) {
 static void withdraw(struct bot *bot, struct line *line, struct digest *digest) {
     char key[40];
     name_key(key, sizeof key, digest->run);
-    struct entry *entry = line ? line_waiting(line, digest->run, key) : NULL;
+    struct entry *entry = line ? line_find_waiting(bot, line, digest->run, key) : NULL;
     if (entry && !entry->under_way) line_withdraw(bot, line, entry);
     digest->waits = digest->window = false;
 }

@@ -58,6 +58,29 @@ struct entry *line_waiting(struct line *line, int64_t run, const char *key) {
     return NULL;
 }
 
+/* Read from the store: it stands in memory from now on. */
+static void line_take_read(struct line *line, struct entry *entry) {
+    int64_t read_id = line->read_id;
+    entry->durable = true;
+    line_append(line, entry);
+    if (line->more) line->read_id = read_id; /* rows between still wait in the store */
+}
+
+struct entry *line_find_waiting(struct bot *bot, struct line *line, int64_t run, const char *key) {
+    struct entry *waiting = line_waiting(line, run, key);
+    if (waiting || (!line->more && !line->aside)) return waiting;
+    struct keeping keeping = {.bot = bot};
+    if (store_message_by_key(bot->ports.store, line->channel->ops->name, line->chat, key, keep_message, &keeping) < 0 ||
+        !keeping.entry)
+        return NULL;
+    if (keeping.entry->row.state == MESSAGE_QUEUED) {
+        line_take_read(line, keeping.entry);
+        return keeping.entry;
+    }
+    entry_free(keeping.entry);
+    return NULL;
+}
+
 /* The entry whose text this progress message replaces: one that waits, or a sent one (*ret_sent) that can be changed in
  * place. */
 static struct entry *entry_to_replace(struct bot *bot, struct line *line, const struct outbox_message *message,
@@ -65,7 +88,7 @@ static struct entry *entry_to_replace(struct bot *bot, struct line *line, const 
     const struct channel_traits *traits = &line->channel->traits;
     struct entry *waiting = line_waiting(line, message->run, message->key);
     if (waiting) return waiting;
-    if (!traits->edit && !line->more) return NULL;
+    if (!traits->edit && !line->more && !line->aside) return NULL;
     struct keeping keeping = {.bot = bot, .entry = line_take_idle(line, message->run, message->key)};
     if (!keeping.entry && store_message_by_key(bot->ports.store, line->channel->ops->name, line->chat, message->key,
                                                keep_message, &keeping) < 0)
@@ -77,10 +100,7 @@ static struct entry *entry_to_replace(struct bot *bot, struct line *line, const 
         entry_free(keeping.entry);
         return NULL;
     }
-    int64_t read_id = line->read_id;
-    keeping.entry->durable = true;
-    line_append(line, keeping.entry);
-    if (line->more) line->read_id = read_id; /* rows between still wait in the store */
+    line_take_read(line, keeping.entry);
     return keeping.entry;
 }
 

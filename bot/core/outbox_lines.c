@@ -239,7 +239,7 @@ struct line *outbox_line(struct bot *bot, struct channel *channel, const char *c
 /* Nothing waits, its pace is fresh again, and nobody there hears of runs. What it may still send stands in the store.
  */
 static bool to_be_let_go(struct bot *bot, const struct line *line, int64_t now) {
-    if (line->first || line->more || line->unsaved) return false;
+    if (line->first || line->more || line->aside || line->unsaved) return false;
     const struct channel_pace *pace = line_pace(line);
     int64_t quiet_ms = line->channel->traits.min_gap_ms + pace->burst * pace->refill_ms;
     if (line->last_send_ms + quiet_ms > now) return false;
@@ -279,6 +279,7 @@ void lines_free(struct bot *bot) {
 struct reading {
     struct bot *bot;
     struct line *line;
+    size_t seen, spare; /* rows read; entries in memory that others may pass */
     int status;
 };
 
@@ -299,6 +300,18 @@ static bool take_row(struct reading *reading, struct line *line, const struct me
     return true;
 }
 
+static bool row_spare(const struct line *line, const struct message_record *row) {
+    const struct entry entry = {.row = *row, .key = (char *)(uintptr_t)row->key};
+    return entry_spare(line, &entry);
+}
+
+static size_t count_spare(const struct line *line) {
+    size_t count = 0;
+    for (const struct entry *entry = line->first; entry; entry = entry->next)
+        count += entry_spare(line, entry);
+    return count;
+}
+
 static bool refill_row(void *user, const struct message_record *row) {
     struct reading *reading = user;
     struct line *line = reading->line;
@@ -306,18 +319,66 @@ static bool refill_row(void *user, const struct message_record *row) {
         line->more = true;
         return false;
     }
-    if (!in_memory(line, row->id)) return take_row(reading, line, row);
+    reading->seen++;
+    bool known = in_memory(line, row->id), spare = !known && row_spare(line, row);
+    if (spare && reading->spare >= OUTBOX_SPARE) line->aside = known = true;
+    if (!known) {
+        reading->spare += spare;
+        return take_row(reading, line, row);
+    }
     if (row->id > line->read_id) line->read_id = row->id;
     return true;
 }
 
-void line_refill(struct bot *bot, struct line *line) {
-    if (!line->more || line->count >= OUTBOX_REFILL) return;
-    struct reading reading = {.bot = bot, .line = line};
+/* False: that was all, or it failed. */
+static bool read_next(struct bot *bot, struct line *line) {
+    struct reading reading = {.bot = bot, .line = line, .spare = count_spare(line)};
     line->more = false;
     int status = store_messages_waiting(bot->ports.store, line->channel->ops->name, line->chat, line->read_id,
                                         OUTBOX_MEMORY + 1, refill_row, &reading);
-    if (status < 0 || reading.status < 0) line->more = true;
+    if (status == TB_OK) status = reading.status;
+    if (status < 0 || reading.seen > OUTBOX_MEMORY) line->more = true;
+    return status == TB_OK && line->more;
+}
+
+static bool aside_row(void *user, const struct message_record *row) {
+    struct reading *reading = user;
+    struct line *line = reading->line;
+    if (row->id > line->read_id) return false; /* read when its turn comes */
+    if (!row_spare(line, row) || in_memory(line, row->id)) return true;
+    line->aside = reading->spare >= OUTBOX_SPARE;
+    if (line->aside) return false;
+    reading->spare++;
+    return take_row(reading, line, row);
+}
+
+static void take_aside(struct bot *bot, struct line *line) {
+    struct reading reading = {.bot = bot, .line = line, .spare = count_spare(line)};
+    line->aside = false;
+    int status =
+        store_messages_waiting(bot->ports.store, line->channel->ops->name, line->chat, 0, 0, aside_row, &reading);
+    if (status < 0 || reading.status < 0) line->aside = true;
+}
+
+/* The newest spare ones make room; their rows say all there is. */
+static void put_aside(struct line *line) {
+    size_t spare = 0;
+    for (struct entry *entry = line->first, *next; entry; entry = next) {
+        next = entry->next;
+        if (!entry_spare(line, entry) || ++spare <= OUTBOX_SPARE) continue;
+        if (entry->under_way || !entry->durable || entry->from_memory || entry->row.id <= 0) continue;
+        line_remove(line, entry);
+        line->aside = true;
+    }
+}
+
+void line_refill(struct bot *bot, struct line *line) {
+    if (line->beyond || bot->store_status < 0) return; /* the store holds what is not durable */
+    if (line->aside && line->count < OUTBOX_REFILL) take_aside(bot, line);
+    if (line->count >= OUTBOX_MEMORY) put_aside(line);
+    while (line->more && line->count < OUTBOX_MEMORY &&
+           (line->count < OUTBOX_REFILL || line->count - count_spare(line) < OUTBOX_REFILL))
+        if (!read_next(bot, line)) return;
 }
 
 /* A progress text that may have left already is not worth saying twice. */

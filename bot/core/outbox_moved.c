@@ -102,7 +102,7 @@ static int move_all(struct bot *bot, const char *channel, const char *from, cons
     if (status == TB_OK) status = move_unstored(&moving, line);
     if (status == TB_OK && line) {
         line_forget_idle(line);
-        line->more = false;
+        line->more = line->aside = false;
         *ret_more = line->count > 0;
     }
     for (size_t i = 0; i < moving.count; i++)

@@ -11,6 +11,7 @@
 
 #define OUTBOX_MEMORY 256    /* messages of one conversation kept in memory; further ones wait in the store alone */
 #define OUTBOX_REFILL 64     /* with fewer than this, the next ones are read */
+#define OUTBOX_SPARE 192     /* of those in memory at most so many may be passed by others: there is room for those */
 #define OUTBOX_UNSTORED 4096 /* while the store fails: more than these are let go, and the log says so */
 #define OUTBOX_UNNOTED 1024
 #define OUTBOX_IDLE 128      /* sent progress of one conversation kept in memory, to be changed in place */
@@ -45,6 +46,7 @@ struct line {
     size_t count, idle_count;
     bool more;               /* further rows wait in the store … */
     int64_t read_id;         /* … above this id */
+    bool aside;              /* spare rows up to read_id wait in the store alone */
     int64_t durable_read_id; /* as of the last commit: ids of rows that are undone are given again */
     double tokens;           /* at tokens_ms */
     int64_t tokens_ms, last_send_ms, last_progress_ms;
@@ -103,7 +105,9 @@ void line_forget_beyond(struct line *line); /* they are durable */
 void line_take_beyond(struct line *line);   /* they were rolled back: into memory */
 /* Out of the idle ones; NULL: it is not among them. */
 struct entry *line_take_idle(struct line *line, int64_t run, const char *key);
-void line_refill(struct bot *bot, struct line *line); /* the next rows from the store, where few are left in memory */
+/* The next rows from the store, where few are left in memory, or few that nothing may pass: however much waits that may
+ * not leave, the first that may is known. */
+void line_refill(struct bot *bot, struct line *line);
 /* The record with the strings that it has now. */
 struct message_record *entry_row(struct line *line, struct entry *entry);
 /* The newer text that came while it was under way takes its place; false: there was none. */
@@ -113,6 +117,8 @@ bool entry_renew(struct entry *entry);
 
 /* The waiting progress message with this key; NULL: none, or it is not in memory. */
 struct entry *line_waiting(struct line *line, int64_t run, const char *key);
+/* The same, out of the store where it waits there alone. */
+struct entry *line_find_waiting(struct bot *bot, struct line *line, int64_t run, const char *key);
 /* It will not leave: out of memory, and its row superseded. Not for what is under way. */
 void line_withdraw(struct bot *bot, struct line *line, struct entry *entry);
 

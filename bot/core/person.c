@@ -99,6 +99,9 @@ static void move_alerts(struct bot *bot, struct line *line) {
 
 void persons_move(struct bot *bot) {
     if (bot->ports.settings->persons_count == 0) return;
-    for (struct line *line = bot->outbox->lines; line; line = line->next)
-        if (!line->channel->traits.history && line->first) move_alerts(bot, line);
+    for (struct line *line = bot->outbox->lines; line; line = line->next) {
+        if (line->channel->traits.history || !line->first) continue;
+        line_refill(bot, line);
+        move_alerts(bot, line);
+    }
 }
