@@ -4,7 +4,7 @@
 bool budget_heard(struct budget *budget, const struct budget_rules *rules, int64_t sent_ms, int64_t now_ms,
                   int64_t under_way) {
     if (sent_ms <= 0 || sent_ms > now_ms) sent_ms = now_ms;
-    if (sent_ms < budget->heard_ms) return false;
+    if (sent_ms < budget->heard_ms && budget->heard_ms <= now_ms) return false;
     budget->heard_ms = sent_ms;
     budget->left = under_way < rules->budget ? rules->budget - under_way : 0;
     return true;

@@ -22,7 +22,7 @@ struct budget {
 
 /* An inbound message written at sent_ms (0 or in the future: now). Sets the budget anew, it never adds. under_way:
  * messages handed over and not yet answered, which the service may count after it. False: it is older than the newest
- * known one, nothing changed. */
+ * known one, nothing changed (one that is known from the future is nobody's: the clock was set back). */
 bool budget_heard(struct budget *budget, const struct budget_rules *rules, int64_t sent_ms, int64_t now_ms,
                   int64_t under_way);
 /* Sends left now: 0 out of the window; INT64_MAX without a limit. */

@@ -62,9 +62,14 @@ static void entry_waits(struct bot *bot, struct line *line, struct entry *entry,
         bot_log(bot, 1, "the next try of message %lld could not be noted", (long long)entry->row.id);
 }
 
+static int64_t asked_ms(const struct sent *sent, int64_t own_ms) {
+    if (sent->retry_ms <= 0) return own_ms;
+    return sent->retry_ms < OUTBOX_WAIT_MAX_MS ? sent->retry_ms : OUTBOX_WAIT_MAX_MS;
+}
+
 static void entry_retry(struct bot *bot, struct line *line, struct entry *entry, const struct sent *sent,
                         int64_t backoff_ms) {
-    int64_t wait_ms = sent->retry_ms > 0 ? sent->retry_ms : backoff_ms;
+    int64_t wait_ms = asked_ms(sent, backoff_ms);
     if (sent->service_down) wait_ms = 0; /* the whole channel waits */
     if (sent->status != SENT_UNCERTAIN) entry->group_last = 0;
     line->retried++;
@@ -119,7 +124,7 @@ static void channel_answered(struct bot *bot, struct channel *channel, const str
         int64_t now = outbox_now(bot);
         if (now < channel->held_until_ms) return; /* the same step */
         int64_t wait_ms = outbox_backoff_ms(bot, ++channel->failures);
-        channel->held_until_ms = now + (sent->retry_ms > 0 ? sent->retry_ms : wait_ms);
+        channel->held_until_ms = now + asked_ms(sent, wait_ms);
     } else if (sent->status != SENT_UNCERTAIN) {
         channel->failures = 0;
     }

@@ -41,7 +41,8 @@ struct entry *entry_from(struct bot *bot, const struct message_record *row) {
     }
     if (row->image && store_image(bot->ports.store, row->image, copy_image, entry) < 0) entry->row.image = 0;
     int64_t wait_ms = row->next_try_ms - outbox_wall(bot);
-    if (row->next_try_ms > 0 && wait_ms > 0) entry->due_mono_ms = outbox_now(bot) + wait_ms;
+    bool waits = row->next_try_ms > 0 && wait_ms > 0 && wait_ms <= OUTBOX_WAIT_MAX_MS; /* else the clock was set */
+    if (waits) entry->due_mono_ms = outbox_now(bot) + wait_ms;
     return entry;
 }
 

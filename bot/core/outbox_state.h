@@ -19,6 +19,7 @@
 #define OUTBOX_LEFT_LINE 110 /* UTF-16 units that an alert leaves for the line that says what is left */
 #define OUTBOX_BACKOFF_FIRST_MS 1000
 #define OUTBOX_BACKOFF_MAX_MS 60000
+#define OUTBOX_WAIT_MAX_MS 86400000 /* whatever a service asks for */
 
 struct entry {
     struct message_record row; /* strings are owned by the fields below */

@@ -74,6 +74,23 @@ static void test_rules(void **state) {
     assert_int_equal(budget_left(&budget, &none, t), INT64_MAX);
 }
 
+/* The clock was ahead when the person wrote, and is right now: the next message counts all the same. */
+static void test_clock_set_back(void **state) {
+    (void)state;
+    struct budget_rules rules = {10, 3, 24 * HOUR};
+    struct budget budget = {0};
+    int64_t t = 1700000000000;
+    assert_true(budget_heard(&budget, &rules, 0, t + 9000 * HOUR, 0));
+    budget_close(&budget);
+    assert_true(budget_heard(&budget, &rules, 0, t, 0));
+    assert_int_equal(budget_left(&budget, &rules, t), 10);
+    assert_int_equal(budget.heard_ms, t);
+    budget_close(&budget);
+    assert_false(budget_heard(&budget, &rules, t - 1, t, 0));
+    assert_true(budget_heard(&budget, &rules, t + HOUR, t + HOUR, 0));
+    assert_int_equal(budget_until_ms(&budget, &rules, t + HOUR), t + 25 * HOUR);
+}
+
 static void test_spent(void **state) {
     struct stage *s = *state;
     counted(s, 10, 3);
@@ -313,6 +330,7 @@ static void test_store_fails(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_clock_set_back),
         TEST(test_spent),
         TEST(test_outcomes_cost),
         TEST(test_kill_overspends_nothing),

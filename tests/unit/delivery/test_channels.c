@@ -264,12 +264,42 @@ static void test_edit_gone(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, stage_setup, stage_teardown)
 
+/* A service that asks for ages is asked again after a day; a clock that was set back holds nothing up. */
+static void test_absurd_waits(void **state) {
+    struct stage *s = *state;
+    for (int down = 0; down < 2; down++) {
+        int before = s->talk.count;
+        s->talk.answer = SENT_RETRY;
+        s->talk.retry_ms = INT64_MAX;
+        s->talk.service_down = down;
+        alert(s, "late");
+        stage_turn(s);
+        assert_int_equal(s->talk.count, before + 1);
+        s->talk.answer = SENT_OK;
+        stage_pass_at_once(s, 86400000 - 1000);
+        assert_int_equal(s->talk.count, before + 1);
+        stage_pass_at_once(s, 2000);
+        assert_int_equal(s->talk.count, before + 2);
+    }
+    s->talk.service_down = false;
+    s->talk.answer = SENT_RETRY;
+    s->talk.retry_ms = 3600000;
+    alert(s, "later");
+    stage_turn(s);
+    s->talk.answer = SENT_OK;
+    s->wall_ms -= 400 * 86400000LL;
+    stage_restart(s);
+    stage_pass(s, 1000);
+    assert_string_equal(s->talk.texts[s->talk.count - 1], "later");
+    assert_int_equal(outbox_count(s->bot, "talk").queued, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_only_when_up),           TEST(test_dead_service),    TEST(test_one_probe),
         TEST(test_lost_and_back),          TEST(test_never_logged_in), TEST(test_closed),
         cmocka_unit_test(test_words),      TEST(test_closed_too_late), TEST(test_group_pace),
-        TEST(test_progress_leaves_tokens), TEST(test_edit_gone),
+        TEST(test_progress_leaves_tokens), TEST(test_edit_gone),       TEST(test_absurd_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
