@@ -380,9 +380,17 @@ static int socket_event(struct http_server *server, struct lws *wsi, struct http
     }
 }
 
+/* What may still come between the server's stop and its context's end. */
+static bool begins_anew(enum lws_callback_reasons reason) {
+    return reason == LWS_CALLBACK_HTTP || reason == LWS_CALLBACK_HTTP_BODY ||
+           reason == LWS_CALLBACK_HTTP_BODY_COMPLETION || reason == LWS_CALLBACK_HTTP_CONFIRM_UPGRADE ||
+           reason == LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION || reason == LWS_CALLBACK_RECEIVE;
+}
+
 int http_conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size) {
     struct http_conn *conn = user;
     struct http_server *server = lws_context_user(lws_get_context(wsi));
+    if (server->stopping && begins_anew(reason)) return -1;
     switch (reason) {
     case LWS_CALLBACK_WSI_CREATE:
         server->connections++;

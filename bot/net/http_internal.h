@@ -44,9 +44,10 @@ struct http_server {
     struct lws_vhost *vhost;
     uv_poll_t accept_poll;
     uv_timer_t tls_timer, runs_timer, nudge_timer;
-    uv_idle_t drain;
+    uv_idle_t spin; /* keeps the loop turning while it drains */
+    uv_check_t drain;
     int drain_turns, handles, own_handles, connections;
-    bool started, stopping;
+    bool started, stopping, draining; /* draining: the context was told to end */
     void (*closed)(void *user);
     void *closed_user;
 

@@ -3,7 +3,8 @@
  * port 0 and IPv6 behave), gives accepted sockets to libwebsockets, and ends so that the host's loop can be closed.
  *
  * Ending takes turns of the loop: the context closes its connections, their handles close, the context is destroyed a
- * second time, its own handles close; only then is closed() called. A plain idle handle counts these turns.
+ * second time, its own handles close; only then is closed() called. A check handle counts these turns, an idle one
+ * keeps them coming.
  */
 #include "http_internal.h"
 #include <netinet/in.h>
@@ -19,8 +20,8 @@
 #include <unistd.h>
 
 #define FDS_MAX 1000  /* keeps libwebsockets' tables small, whatever RLIMIT_NOFILE is */
-#define DRAIN_CLOSE 4 /* turns from the context's end to its second end */
-#define DRAIN_END 8   /* turns to the end of all */
+#define DRAIN_CLOSE 4 /* turns from the context's end to its second end … */
+#define DRAIN_END 8   /* … to the end of all */
 
 static const struct lws_protocols protocols[] = {
     {.name = "trainbot",
@@ -127,7 +128,8 @@ static void accept_ready(uv_poll_t *poll, int status, int events) {
     for (int i = 0; status >= 0 && i < 16; i++) {
         int fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) return;
-        /* Small packets leave at once; held back for an acknowledgement they came 13 ms late (measured, on loopback). */
+        /* Small packets leave at once; held back for an acknowledgement they came 13 ms late (measured, on loopback).
+         */
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
         if (server->connections >= HTTP_CONNECTIONS_MAX || !lws_adopt_socket_vhost(server->vhost, fd)) {
             if (server->connections >= HTTP_CONNECTIONS_MAX) close(fd);
@@ -221,11 +223,13 @@ static void init_handles(struct http_server *server) {
     uv_timer_init(server->loop, &server->tls_timer);
     uv_timer_init(server->loop, &server->runs_timer);
     uv_timer_init(server->loop, &server->nudge_timer);
-    uv_idle_init(server->loop, &server->drain);
+    uv_idle_init(server->loop, &server->spin);
+    uv_check_init(server->loop, &server->drain);
     server->accept_poll.data = server;
     server->tls_timer.data = server;
     server->runs_timer.data = server;
     server->nudge_timer.data = server;
+    server->spin.data = server;
     server->drain.data = server;
     server->started = true;
 }
@@ -259,15 +263,26 @@ static void handle_closed(uv_handle_t *handle) {
 
 static void close_own(struct http_server *server) {
     uv_handle_t *handles[] = {(uv_handle_t *)&server->accept_poll, (uv_handle_t *)&server->tls_timer,
-                              (uv_handle_t *)&server->runs_timer, (uv_handle_t *)&server->nudge_timer,
-                              (uv_handle_t *)&server->drain};
+                              (uv_handle_t *)&server->runs_timer,  (uv_handle_t *)&server->nudge_timer,
+                              (uv_handle_t *)&server->spin,        (uv_handle_t *)&server->drain};
     server->own_handles = (int)(sizeof(handles) / sizeof(handles[0]));
     for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++)
         uv_close(handles[i], handle_closed);
 }
 
-static void drain_turn(uv_idle_t *idle) {
-    struct http_server *server = idle->data;
+static void spin(uv_idle_t *idle) {
+    (void)idle;
+}
+
+/* libwebsockets 4.1.6 closes its event pipe's descriptor twice: when its context ends, and in the closing of the
+ * handle. What was opened in between would be lost; so it ends right before the loop closes handles, in a check handle.
+ */
+static void drain_turn(uv_check_t *check) {
+    struct http_server *server = check->data;
+    if (!server->draining) {
+        server->draining = true;
+        if (server->context) lws_context_destroy(server->context);
+    }
     if (server->handles > 0) return; /* calls and work in the pool end first */
     server->drain_turns++;
     if (server->drain_turns == DRAIN_CLOSE && server->context) {
@@ -275,10 +290,7 @@ static void drain_turn(uv_idle_t *idle) {
         server->context = NULL;
         lws_context_destroy(context);
     }
-    if (server->drain_turns == DRAIN_END) {
-        uv_idle_stop(idle);
-        close_own(server);
-    }
+    if (server->drain_turns == DRAIN_END) close_own(server);
 }
 
 void http_server_stop(struct http_server *server, void (*closed)(void *user), void *user) {
@@ -293,8 +305,8 @@ void http_server_stop(struct http_server *server, void (*closed)(void *user), vo
     uv_timer_stop(&server->tls_timer);
     uv_timer_stop(&server->runs_timer);
     uv_timer_stop(&server->nudge_timer);
-    if (server->context) lws_context_destroy(server->context);
-    uv_idle_start(&server->drain, drain_turn);
+    uv_idle_start(&server->spin, spin);
+    uv_check_start(&server->drain, drain_turn);
 }
 
 /* ---- what the bot tells and asks ---- */

@@ -10,6 +10,7 @@
 #include "runs.h"
 #include "web.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -225,11 +226,27 @@ static void channel_closed(void *user) {
     uv_close((uv_handle_t *)&host.wake, NULL);
 }
 
+/* What others open while the server ends must stay open: libwebsockets 4.1.6 closes its event pipe twice. */
+static int others[64];
+
+static void open_others(void) {
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        others[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static int lost_others(void) {
+    int lost = 0;
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (close(others[i]) < 0) lost++;
+    return lost;
+}
+
 static void end(void) {
     if (host.ending) return;
     host.ending = true;
     uv_close((uv_handle_t *)&host.input, NULL);
     host.channel->ops->stop(host.channel, channel_closed, NULL);
+    open_others();
 }
 
 static void on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *buf) {
@@ -342,6 +359,7 @@ int main(int argc, char **argv) {
     web_free(host.channel);
     store_close(host.store);
     int closed = uv_loop_close(&host.loop);
-    printf("closed %d\n", closed);
-    return closed == 0 ? 0 : 3;
+    int lost = lost_others();
+    printf("closed %d, %d lost\n", closed, lost);
+    return closed == 0 && lost == 0 ? 0 : 3;
 }
