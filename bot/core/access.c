@@ -2,6 +2,7 @@
  * access.c: the role of an identity. Always holds: whoever is not named by the configuration, by a pairing, by having
  * logged a channel in or by being at this machine's own console or page has no role at all; the highest of them counts.
  */
+#include "codes.h"
 #include "requests.h"
 #include "text.h"
 
@@ -109,6 +110,8 @@ int channel_set_owner(struct channel *channel, const char *id) {
     struct owner **at = owner_at(bot, name), *old = *at;
     if (owner) owner->next = old ? old->next : NULL;
     *at = owner ? owner : old->next;
+    bot->requests->roles_epoch++;
+    if (old && access_role(bot, name, old->id) != ROLE_OWNER) codes_void(bot, name);
     owner_free(old);
     sessions_recompute(bot);
     return TB_OK;

@@ -52,7 +52,8 @@ void channel_set_state(struct channel *channel, enum channel_state state, const 
     struct bot *bot = channel->bot;
     if (why && why[0]) snprintf(channel->why, sizeof channel->why, "%s", why);
     if (channel->state == state) return;
-    if (state == CHANNEL_UP && channel->state == CHANNEL_LOGGED_OUT) channel->why[0] = 0; /* not an error any more */
+    bool again = channel->state == CHANNEL_LOGGED_OUT && (state == CHANNEL_UP || state == CHANNEL_CONNECTING);
+    if (again && !(why && why[0])) channel->why[0] = 0; /* not an error any more */
     channel->state = state;
     channel->state_since_ms = clock_wall_ms(bot->ports.clock);
     channel->failures = channel->held_until_ms = 0; /* of another connection */

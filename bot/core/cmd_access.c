@@ -204,6 +204,9 @@ enum verdict cmd_unpair(struct request *request, struct parsed *parsed) {
     struct words words;
     words_init(&words, shown, sizeof shown);
     words_add_foreign(&words, id, 150);
+    char channel[64];
+    snprintf(channel, sizeof channel, "%.*s", (int)(colon - id < 60 ? colon - id : 60), id);
+    enum role had = access_role(bot, channel, colon + 1);
     int role = take_back(bot, ROLE_PREFIX, id), group = take_back(bot, GROUP_PREFIX, id);
     int status = role != TB_ENOTFOUND ? role : group;
     if (status == TB_ENOTFOUND)
@@ -213,11 +216,10 @@ enum verdict cmd_unpair(struct request *request, struct parsed *parsed) {
                               shown);
     if (status < 0)
         return request_refuse(request, "没有改成:%s。", "That was not changed: %s.", said_error(status, request->lang));
+    enum role left = access_role(bot, channel, colon + 1);
+    if (had == ROLE_OWNER && left != ROLE_OWNER) codes_void(bot, channel);
     bot->requests->roles_epoch++;
     sessions_recompute(bot);
-    char channel[64];
-    snprintf(channel, sizeof channel, "%.*s", (int)(colon - id < 60 ? colon - id : 60), id);
-    enum role left = access_role(bot, channel, colon + 1);
     if (left == ROLE_NONE)
         request_say(request,
                     request_zh(request) ? "%s 不再有权限,也收不到消息了。"

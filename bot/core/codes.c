@@ -132,6 +132,20 @@ int code_drop(struct bot *bot, const struct code *code) {
     return status == TB_OK ? take_out_text(bot, code) : status;
 }
 
+void codes_void(struct bot *bot, const char *channel) {
+    struct codes codes;
+    size_t length = strlen(channel);
+    if (!bot->requests->codes_live) return;
+    codes_load(bot, &codes);
+    for (size_t i = 0; i < codes.count; i++) {
+        const struct code *code = &codes.items[i];
+        if (strncmp(code->owner, channel, length) != 0 || code->owner[length] != ':') continue;
+        int status = code_drop(bot, code);
+        if (status < 0) bot_log(bot, 0, "a pairing code was not taken back: %s", tb_error_text(status));
+    }
+    codes_load(bot, &codes);
+}
+
 /* ---- drawing, reading, comparing ---- */
 
 int code_draw(struct code *code, struct code_texts *ret_texts) {

@@ -19,7 +19,7 @@ struct code {
     char id[9]; /* names it in the store and in rows whose text was taken out; no secret */
     char typed[CODE_HASH_HEX + 1], link[CODE_HASH_HEX + 1];
     enum role role;
-    char channel[32]; /* works only there; "" anywhere */
+    char channel[32];   /* works only there; "" anywhere */
     int64_t expires_ms; /* wall */
     int tries;
     int64_t row, rev; /* the message that shows it and where it stands in the history; 0 none */
@@ -43,6 +43,8 @@ MUST_USE int code_draw(struct code *code, struct code_texts *ret_texts);
 MUST_USE int code_put(struct bot *bot, const struct code *code);
 /* It is used or dead: goes from the store, and its text from the row that shows it. */
 MUST_USE int code_drop(struct bot *bot, const struct code *code);
+/* An owner of this channel is one no more: what was made there is void, so that nobody lets themselves in again. */
+void codes_void(struct bot *bot, const char *channel);
 /* Whether a text could be a code, and its normal form (eight capitals and digits, or the link's form). */
 bool code_looks(const char *text, size_t size, char ret_form[CODE_LINK + 1]);
 /* In constant time for all of them; NULL: none. */

@@ -258,10 +258,14 @@ static enum verdict refuse_text(struct request *request, enum parse_status statu
     }
 }
 
+/* "/status" comes from a service's menu, which has Latin names only: it tells nothing of the person's language. */
+static bool is_slashed(const struct request *request) {
+    return request->text[strspn(request->text, " \t\r\n")] == '/';
+}
+
 /* A bare "/start" is how a person begins with a bot of some services; it must not begin a training. */
 static bool is_greeting(const struct request *request, const struct parsed *parsed) {
-    const char *text = request->text + strspn(request->text, " \t\r\n");
-    return text[0] == '/' && parsed->count == 1 && parse_same(parsed->tokens[0], "start");
+    return is_slashed(request) && parsed->count == 1 && parse_same(parsed->tokens[0], "start");
 }
 
 static enum verdict understand(struct request *request, struct parsed *parsed) {
@@ -278,7 +282,7 @@ static enum verdict understand(struct request *request, struct parsed *parsed) {
     bool greeting = is_greeting(request, parsed);
     request->command = command_find(greeting ? "help" : parsed->tokens[0], &zh);
     if (request->command) {
-        if (!greeting) take_language(request, zh ? LANG_ZH : LANG_EN);
+        if (zh || !is_slashed(request)) take_language(request, zh ? LANG_ZH : LANG_EN);
         return run_command_row(request, parsed);
     }
     if (parsed->count == 1 && (among(parsed->tokens[0], yes) || among(parsed->tokens[0], no)))

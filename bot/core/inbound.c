@@ -41,6 +41,12 @@ static enum role role_now(struct bot *bot, const struct arrival *arrival) {
     return access_role(bot, arrival->inbound->channel, arrival->inbound->sender);
 }
 
+/* A group that was let in. */
+static bool group_in(struct bot *bot, const struct inbound *inbound) {
+    const struct session *session = session_find(bot, inbound->channel, inbound->chat);
+    return (session && session->group) || access_group(bot, inbound->channel, inbound->chat);
+}
+
 static void handle(struct bot *bot, const struct arrival *arrival) {
     const struct inbound *inbound = arrival->inbound;
     struct asker asker = {.channel = inbound->channel,
@@ -48,7 +54,8 @@ static void handle(struct bot *bot, const struct arrival *arrival) {
                           .sender = inbound->sender,
                           .role = role_now(bot, arrival)};
     struct heard heard = {.asker = &asker, .sent_ms = inbound->sent_ms, .group = inbound->group};
-    if (asker.role != ROLE_NONE && !arrival->code[0]) {
+    bool here = !inbound->group || group_in(bot, inbound); /* by now: it was stored while it might have been let in */
+    if (asker.role != ROLE_NONE && here && !arrival->code[0]) {
         outbox_heard(bot, inbound->channel, inbound->chat, inbound->sent_ms);
         if (!session_open(bot, inbound->channel, inbound->chat, inbound->sender, inbound->group))
             bot_log(bot, 1, "too many conversations: %s is not told of runs", inbound->channel);
@@ -77,11 +84,6 @@ static void find_code(struct bot *bot, struct arrival *arrival, bool *ret_looks)
     const struct code *code = codes_match(&codes, form, arrival->inbound->channel);
     if (code) snprintf(arrival->code, sizeof arrival->code, "%s", code->id);
     OPENSSL_cleanse(form, sizeof form);
-}
-
-static bool group_in(struct bot *bot, const struct inbound *inbound) {
-    const struct session *session = session_find(bot, inbound->channel, inbound->chat);
-    return (session && session->group) || access_group(bot, inbound->channel, inbound->chat);
 }
 
 /* Strangers leave nothing in the store, but for what gets an answer or counts as a wrong code: both are bounded.

@@ -59,10 +59,21 @@ static int rename_open(struct bot *bot, const struct move *move) {
     return status;
 }
 
+/* A group that the configuration names by its old id was let in; its new one stays so. */
+static int move_group(struct bot *bot, const struct move *move) {
+    bool in = access_group(bot, move->channel, move->from);
+    int status = rename_pair(bot, "group", move);
+    if (status < 0 || !in || access_group(bot, move->channel, move->to)) return status;
+    char *key = text_print(GROUP_PREFIX "%s:%s", move->channel, move->to);
+    status = key ? store_set(bot->ports.store, key, "in") : TB_ENOMEM;
+    free(key);
+    return status;
+}
+
 /* *ret_more: a message is under way to the old id; what becomes of it is awaited. */
 static int carry_out(struct bot *bot, const struct move *move, bool *ret_more) {
     int status = rename_pair(bot, "role", move);
-    if (status == TB_OK) status = rename_pair(bot, "group", move);
+    if (status == TB_OK) status = move_group(bot, move);
     if (status == TB_OK) status = session_moved(bot, move->channel, move->from, move->to);
     if (status == TB_OK) status = rename_open(bot, move);
     if (status == TB_OK) status = outbox_chat_moved(bot, move->channel, move->from, move->to, ret_more);

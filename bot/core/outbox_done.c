@@ -24,7 +24,7 @@ static void note_state(struct bot *bot, struct line *line, struct entry *entry, 
 }
 
 static void entry_sent(struct bot *bot, struct line *line, struct entry *entry, const struct sent *sent) {
-    bool history = line->channel->traits.history, again = entry_renew(entry);
+    bool history = line->channel->traits.history, again = !entry->dropped && entry_renew(entry);
     if (sent->service_id && text_set(&entry->service_id, sent->service_id) < 0) entry->service_id[0] = 0;
     entry->row.sent_ms = outbox_wall(bot);
     entry->row.state = again && !history ? MESSAGE_QUEUED : MESSAGE_SENT;
@@ -149,7 +149,9 @@ static void entry_done(struct bot *bot, struct line *line, struct entry *entry, 
                        int64_t backoff_ms) {
     entry->under_way = false;
     bool progress = entry->row.class == MESSAGE_PROGRESS;
-    if (sent->status == SENT_REFUSED)
+    if (entry->dropped && sent->status != SENT_OK && sent->status != SENT_REFUSED)
+        line_withdraw(bot, line, entry);
+    else if (sent->status == SENT_REFUSED)
         entry_refused(bot, line, entry, sent);
     else if (sent->status == SENT_OK || (sent->status == SENT_UNCERTAIN && progress))
         entry_sent(bot, line, entry, sent);
@@ -163,7 +165,7 @@ static void entry_done(struct bot *bot, struct line *line, struct entry *entry, 
 
 /* One text among those that shared the message may be what was refused: each goes by itself. */
 static bool refused_together(struct bot *bot, struct line *line, struct entry *head, const struct sent *sent) {
-    if (sent->status != SENT_REFUSED || !merge_next(head->next)) return false;
+    if (sent->status != SENT_REFUSED || !merge_next(head->next) || head->dropped) return false;
     bot_log(bot, 1, "%s refused a message that several shared: each goes by itself: %s", line->channel->ops->name,
             sent->why ? sent->why : "");
     for (struct entry *entry = merge_next(head), *next; entry; entry = next) {

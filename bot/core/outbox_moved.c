@@ -117,5 +117,8 @@ int outbox_chat_moved(struct bot *bot, const char *channel, const char *from, co
 
 int outbox_chat_dropped(struct bot *bot, const char *channel, const char *chat) {
     bool more = false;
+    struct line *line = line_at(bot, channel, chat);
+    for (struct entry *entry = merge_next(line ? line->first : NULL); entry; entry = merge_next(entry->next))
+        entry->dropped = true;
     return move_all(bot, channel, chat, NULL, &more);
 }

@@ -30,6 +30,7 @@ struct entry {
     bool durable;     /* its row is committed */
     bool from_memory; /* its row was rolled back, or cannot be marked: goes once */
     bool under_way;
+    bool dropped;       /* under way when its conversation lost its role: should it come back, it goes no more */
     bool alone;         /* shares no message: one that it shared was refused */
     int64_t group_last; /* last id of those it was tried with, which stay together: the service may know them; 0 none */
     int64_t due_mono_ms;

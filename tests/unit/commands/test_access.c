@@ -282,6 +282,31 @@ static void test_nothing_waits_for_the_unpaired(void **state) {
     assert_null(strstr(scene_heard(&s->chat, "friend"), "for all"));
 }
 
+/* What was under way to them then is not tried again. */
+static void test_nothing_comes_back_to_the_unpaired(void **state) {
+    struct scene *s = *state;
+    char code[9];
+    make_code(s, "配对 operator", code);
+    scene_inbound(s, "friend", "friend", code, false);
+    scene_pass(s, 10000);
+    s->chat.hold = true;
+    scene_inbound(s, "friend", "friend", "列表", false);
+    int64_t id = s->chat.held;
+    assert_true(id > 0);
+    s->chat.hold = false;
+    scene_say(s, "取消配对 talk:friend");
+    assert_true(s->ok);
+    scene_forget(s);
+    struct sent sent = {.status = SENT_RETRY, .retry_ms = 100};
+    outbox_done(s->bot, id, &sent);
+    scene_turn(s);
+    scene_pass(s, 60000);
+    assert_string_equal(scene_heard(&s->chat, "friend"), "");
+    scene_kill(s);
+    scene_pass(s, 60000);
+    assert_string_equal(scene_heard(&s->chat, "friend"), "");
+}
+
 /* ---- owners ---- */
 
 static void test_login_owner(void **state) {
@@ -360,6 +385,31 @@ static void test_owners_are_made_at_the_machine(void **state) {
     assert_int_equal(access_role(s->bot, "talk", "newboss"), ROLE_OWNER);
 }
 
+/* Who was an owner and made a code cannot come back by it. */
+static void test_codes_of_former_owners(void **state) {
+    struct scene *s = *state;
+    struct asked asked;
+    char code[9], other[9];
+    assert_true(pick_code(at_console(s, &asked, "配对 owner", false), code));
+    scene_inbound(s, "newboss", "newboss", code, false);
+    scene_inbound(s, "newboss", "newboss", "配对 operator", false);
+    assert_true(pick_code(scene_heard(&s->chat, "newboss"), code));
+    assert_true(pick_code(at_console(s, &asked, "配对 viewer", false), other));
+    at_console(s, &asked, "取消配对 talk:newboss", false);
+    assert_true(asked.ok);
+    scene_inbound(s, "newboss", "newboss", code, false);
+    assert_int_equal(access_role(s->bot, "talk", "newboss"), ROLE_NONE);
+    scene_inbound(s, "friend", "friend", other, false); /* another's code is as good as before */
+    assert_int_equal(access_role(s->bot, "talk", "friend"), ROLE_VIEWER);
+    assert_int_equal(channel_set_owner(&s->chat.channel, "scanner"), TB_OK);
+    scene_forget(s);
+    scene_inbound(s, "scanner", "scanner", "配对 operator", false);
+    assert_true(pick_code(scene_heard(&s->chat, "scanner"), code));
+    assert_int_equal(channel_set_owner(&s->chat.channel, "other"), TB_OK);
+    scene_inbound(s, "scanner", "scanner", code, false);
+    assert_int_equal(access_role(s->bot, "talk", "scanner"), ROLE_NONE);
+}
+
 static void test_login(void **state) {
     struct scene *s = *state;
     struct asked asked;
@@ -414,6 +464,8 @@ int main(void) {
         TEST(test_roles_are_raised),
         TEST(test_unpair),
         TEST(test_nothing_waits_for_the_unpaired),
+        TEST(test_nothing_comes_back_to_the_unpaired),
+        TEST(test_codes_of_former_owners),
         TEST(test_login_owner),
         TEST(test_owners_are_made_at_the_machine),
         TEST(test_login),

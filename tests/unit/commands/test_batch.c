@@ -199,6 +199,25 @@ static void test_pairing_within_a_batch(void **state) {
     assert_non_null(strstr(scene_heard(&s->chat, "boss"), "还没有训练过"));
 }
 
+/* Somebody pairs, and in the same poll somebody known writes in a group that was never let in. */
+static void test_foreign_group_within_a_batch(void **state) {
+    struct scene *s = *state;
+    char code[9] = "";
+    scene_message(s, "boss", "配对 operator", 0);
+    snprintf(code, sizeof code, "%s", strstr(s->chat.sent, "配对码:") + strlen("配对码:"));
+    scene_forget(s);
+    struct inbound items[] = {from_boss("g-1", code), from_boss("g-2", "列表")};
+    items[0].chat = items[0].sender = "friend";
+    items[0].size = 8;
+    items[1].chat = "-foreign";
+    items[1].group = true;
+    assert_int_equal(bot_inbound_batch(s->bot, items, 2, "talk/cursor", "7"), TB_OK);
+    scene_turn(s);
+    assert_non_null(strstr(scene_heard(&s->chat, "friend"), "配对成功"));
+    assert_string_equal(scene_heard(&s->chat, "-foreign"), "");
+    assert_null(session_find(s->bot, "talk", "-foreign"));
+}
+
 /* The store fails while a code is given: nobody is told of a role that is not kept, and the code stays good. */
 static void test_pairing_while_the_store_fails(void **state) {
     struct scene *s = *state;
@@ -285,6 +304,7 @@ int main(void) {
         TEST(test_marks_leave_others_alone),
         TEST(test_old_ones_in_a_batch),
         TEST(test_pairing_within_a_batch),
+        TEST(test_foreign_group_within_a_batch),
         TEST(test_pairing_while_the_store_fails),
         TEST(test_kills_everywhere),
     };

@@ -145,6 +145,26 @@ static void test_chat_moved(void **state) {
     assert_false(access_group(s->bot, "talk", "-1"));
 }
 
+/* The configuration still names the old id. */
+static void test_configured_group_moved(void **state) {
+    struct scene *s = *state;
+    struct identity group = {.channel = "talk", .id = "-5"};
+    s->settings.groups = &group;
+    s->settings.groups_count = 1;
+    scene_inbound(s, "-5", "op", "列表", true);
+    assert_true(heard(s, "-5", "还没有训练过"));
+    channel_chat_moved(&s->chat.channel, "-5", "-1005");
+    scene_turn(s);
+    for (int i = 0; i < 2; i++) {
+        scene_forget(s);
+        scene_inbound(s, "-1005", "op", "列表", true);
+        assert_true(heard(s, "-1005", "还没有训练过"));
+        scene_kill(s);
+    }
+    s->settings.groups = NULL;
+    s->settings.groups_count = 0;
+}
+
 /* One was under way to the old id when the service told the new one. */
 static void test_moved_under_way(void **state) {
     struct scene *s = *state;
@@ -296,6 +316,7 @@ int main(void) {
         TEST(test_configuration_changes),
         TEST(test_flood_of_strangers),
         TEST(test_chat_moved),
+        TEST(test_configured_group_moved),
         TEST(test_moved_under_way),
         TEST(test_typing),
         cmocka_unit_test(test_menu),
