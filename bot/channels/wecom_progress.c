@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LOOK_AGAIN_MS 5000 /* progress that waits */
 #define ENDING_TRIES 3
 #define ENDING_MS (6 * 60 * 1000LL) /* the service ends it then by itself */
 
@@ -191,6 +192,8 @@ void wecom_send_progress(struct wecom *wecom, const struct outgoing *message) {
     enum wecom_step step =
         wecom_progress_step(chat, message->run, message->edit_of, wecom->report_every_ms, now_ms, &wait_ms);
     if (step == WECOM_STEP_OPEN || step == WECOM_STEP_PUSH) wait_ms = wecom_held(wecom, chat);
+    /* asked for again before that: a message from the person allows a stream at once */
+    if (wait_ms > service_ms(LOOK_AGAIN_MS)) wait_ms = service_ms(LOOK_AGAIN_MS);
     if (wait_ms > 0 || step == WECOM_STEP_GONE) {
         struct sent later = {.status = SENT_RETRY,
                              .retry_ms = wait_ms > 0 ? wait_ms : 1,
