@@ -100,3 +100,4 @@ export function resident(bot) {
 export function speed(n) { process.env.TRAINBOT_TEST_SPEED = String(n); }
 // Lines of the bot's log since `from` that are warnings or errors of a channel.
 export const logged = (bot, from, channel) => bot.log.slice(from).split('\n').filter((line) => line.toLowerCase().includes(channel));
+export const stripped = (line) => line.replace(/^\S+ \S+ /, ''); // without its time
