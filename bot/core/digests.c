@@ -14,8 +14,12 @@
 
 /* ---- what is kept ---- */
 
+static struct digest **list_of(const struct bot *bot, int64_t run) {
+    return &bot->outbox->digests[(uint64_t)run % OUTBOX_DIGESTS];
+}
+
 static struct digest *find(const struct bot *bot, int64_t run, const char *channel, const char *chat) {
-    for (struct digest *digest = bot->outbox->digests; digest; digest = digest->next)
+    for (struct digest *digest = *list_of(bot, run); digest; digest = digest->next)
         if (digest->run == run && strcmp(digest->channel, channel) == 0 && strcmp(digest->chat, chat) == 0)
             return digest;
     return NULL;
@@ -38,8 +42,10 @@ static struct digest *create(struct bot *bot, int64_t run, const char *channel, 
         digest_free(digest);
         return NULL;
     }
-    digest->next = bot->outbox->digests;
-    bot->outbox->digests = digest;
+    struct digest **list = list_of(bot, run);
+    digest->next = *list;
+    *list = digest;
+    bot->outbox->digests_count++;
     return digest;
 }
 
@@ -58,8 +64,9 @@ static void save(struct bot *bot, const struct digest *digest) {
 }
 
 void digests_keep(struct bot *bot) {
-    for (const struct digest *digest = bot->outbox->digests; digest; digest = digest->next)
-        save(bot, digest);
+    for (size_t i = 0; i < OUTBOX_DIGESTS; i++)
+        for (const struct digest *digest = bot->outbox->digests[i]; digest; digest = digest->next)
+            save(bot, digest);
 }
 
 static bool load_one(void *user, const char *key, const char *value) {
@@ -71,7 +78,8 @@ static bool load_one(void *user, const char *key, const char *value) {
     struct digest *digest = channel ? create(bot, run, channel, colon + 1) : NULL;
     free(channel);
     if (!digest || digest_parse(digest, value)) return true;
-    bot->outbox->digests = digest->next; /* not ours */
+    *list_of(bot, run) = digest->next; /* not ours */
+    bot->outbox->digests_count--;
     digest_free(digest);
     return true;
 }
@@ -82,12 +90,11 @@ int digests_load(struct bot *bot) {
 }
 
 void digests_free(struct bot *bot) {
-    for (struct digest *digest = bot->outbox->digests; digest;) {
-        struct digest *next = digest->next;
-        digest_free(digest);
-        digest = next;
-    }
-    bot->outbox->digests = NULL;
+    for (size_t i = 0; i < OUTBOX_DIGESTS; i++)
+        for (struct digest *digest; (digest = bot->outbox->digests[i]);) {
+            bot->outbox->digests[i] = digest->next;
+            digest_free(digest);
+        }
 }
 
 /* ---- queued, renewed, withdrawn ---- */
@@ -204,13 +211,14 @@ static void forget(struct bot *bot, struct digest **at) {
     withdraw(bot, line_for(bot, digest->channel, digest->chat), digest);
     store(bot, digest, NULL);
     *at = digest->next;
+    bot->outbox->digests_count--;
     digest_free(digest);
 }
 
 void digests_fact(struct bot *bot, const struct fact *fact) {
     if (!fact->run || fact_class(fact->kind) == MESSAGE_PROGRESS) return;
     bool over = !run_state_live(fact->run->state);
-    for (struct digest **at = &bot->outbox->digests; *at;) {
+    for (struct digest **at = list_of(bot, fact->run->id); *at;) {
         struct digest *digest = *at;
         if (digest->run == fact->run->id && over) {
             forget(bot, at);
@@ -238,11 +246,13 @@ static int64_t due_ms(struct bot *bot, struct line *line, const struct digest *d
     return next_ms == INT64_MAX ? next_ms : next_ms - now.t_ms + outbox_now(bot);
 }
 
-void digests_tick(struct bot *bot) {
+/* One list of them; returns when the next may be due (mono). */
+static int64_t tick_list(struct bot *bot, struct digest **at) {
     int64_t next_ms = INT64_MAX;
-    for (struct digest **at = &bot->outbox->digests; *at;) {
+    const struct run *run = NULL;
+    while (*at) {
         struct digest *digest = *at;
-        const struct run *run = runs_find(bot, digest->run);
+        if (!run || run->id != digest->run) run = runs_find(bot, digest->run);
         if (!run || !run_state_live(run->state)) {
             forget(bot, at);
             continue;
@@ -254,6 +264,15 @@ void digests_tick(struct bot *bot) {
             if (at_ms < next_ms) next_ms = at_ms;
         }
         at = &digest->next;
+    }
+    return next_ms;
+}
+
+void digests_tick(struct bot *bot) {
+    int64_t next_ms = INT64_MAX;
+    for (size_t i = 0; i < OUTBOX_DIGESTS; i++) {
+        int64_t at_ms = tick_list(bot, &bot->outbox->digests[i]);
+        if (at_ms < next_ms) next_ms = at_ms;
     }
     bot->outbox->digests_due_ms = next_ms;
 }

@@ -176,7 +176,7 @@ void outbox_heard(struct bot *bot, const char *channel_name, const char *chat, i
     if (line->closed) line_reopen(line);
     line->heard_under_way = line->current != NULL;
     if (keep) line_keep(bot, line);
-    if (bot->outbox->digests) bot->outbox->digests_due_ms = 0; /* the window is another one */
+    if (bot->outbox->digests_count > 0) bot->outbox->digests_due_ms = 0; /* the window is another one */
     if (bot->ports.wake) bot->ports.wake(bot->ports.user);
 }
 

@@ -179,10 +179,11 @@ static bool refused_together(struct bot *bot, struct line *line, struct entry *h
 }
 
 void outbox_done(struct bot *bot, int64_t message, const struct sent *sent) {
-    struct line *line = bot->outbox->lines;
-    while (line && (!line->current || line->current->row.id != message))
-        line = line->next;
+    struct line **at = &bot->outbox->sending, *line;
+    while ((line = *at) && line->current->row.id != message)
+        at = &line->next_sending;
     if (!line) return;
+    *at = line->next_sending;
     struct entry *head = line->current;
     int64_t backoff_ms = outbox_backoff_ms(bot, head->row.attempts);
     line->current = NULL;

@@ -50,8 +50,8 @@ static int64_t line_wait_ms(const struct line *line, bool progress, int64_t now)
 /* A service that could not be reached is probed by one message at a time. */
 static bool probe_under_way(const struct bot *bot, const struct channel *channel) {
     if (channel->failures == 0) return false;
-    for (const struct line *line = bot->outbox->lines; line; line = line->next)
-        if (line->channel == channel && line->current) return true;
+    for (const struct line *line = bot->outbox->sending; line; line = line->next_sending)
+        if (line->channel == channel) return true;
     return false;
 }
 

@@ -86,7 +86,6 @@ static void line_unlink(struct line *line, struct entry *entry) {
             line->count--;
             break;
         }
-    if (line->current == entry) line->current = NULL;
     entry->next = NULL;
 }
 
@@ -188,8 +187,22 @@ static void take_kept(struct line *line, const char *value) {
     line->told_window_ms = told_ms;
 }
 
+static size_t name_place(const char *chat) {
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (; *chat; chat++)
+        hash = (hash ^ (unsigned char)*chat) * 16777619u;
+    return (hash ^ hash >> 16) % OUTBOX_NAMED;
+}
+
+static void name_forget(struct outbox *outbox, const struct line *line) {
+    struct line **at = &outbox->named[name_place(line->chat)];
+    while (*at != line)
+        at = &(*at)->next_named;
+    *at = line->next_named;
+}
+
 struct line *outbox_line_known(const struct bot *bot, const struct channel *channel, const char *chat) {
-    for (struct line *line = bot->outbox->lines; line; line = line->next)
+    for (struct line *line = bot->outbox->named[name_place(chat)]; line; line = line->next_named)
         if (line->channel == channel && strcmp(line->chat, chat) == 0) return line;
     return NULL;
 }
@@ -222,6 +235,9 @@ static struct line *line_create(struct bot *bot, struct channel *channel, const 
     line->next = bot->outbox->lines;
     bot->outbox->lines = line;
     bot->outbox->lines_count++;
+    struct line **place = &bot->outbox->named[name_place(chat)];
+    line->next_named = *place;
+    *place = line;
     return line;
 }
 
@@ -260,6 +276,7 @@ void lines_sweep(struct bot *bot) {
         }
         *at = line->next;
         outbox->lines_count--;
+        name_forget(outbox, line);
         if (line->budget.heard_ms && !worth_keeping(bot, line)) line_keep(bot, line); /* takes it out of the store */
         line_free(line);
     }
@@ -272,7 +289,8 @@ void lines_free(struct bot *bot) {
         line_free(line);
         line = next;
     }
-    bot->outbox->lines = NULL;
+    bot->outbox->lines = bot->outbox->sending = NULL;
+    memset(bot->outbox->named, 0, sizeof bot->outbox->named);
 }
 
 /* ---- from the store ---- */

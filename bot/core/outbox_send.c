@@ -43,6 +43,8 @@ static void hand_over(struct bot *bot, struct line *line, struct entry *entry) {
     line->tokens = line_tokens(line, now) - 1;
     line->tokens_ms = line->last_send_ms = now;
     line->current = entry;
+    line->next_sending = bot->outbox->sending;
+    bot->outbox->sending = line;
     line->heard_under_way = false;
     if (entry->row.class == MESSAGE_PROGRESS) line->last_progress_ms = now;
     name_key(entry);

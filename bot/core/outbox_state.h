@@ -14,8 +14,10 @@
 #define OUTBOX_SPARE 192     /* of those in memory at most so many may be passed by others: there is room for those */
 #define OUTBOX_UNSTORED 4096 /* while the store fails: more than these are let go, and the log says so */
 #define OUTBOX_UNNOTED 1024
-#define OUTBOX_IDLE 128      /* sent progress of one conversation kept in memory, to be changed in place */
-#define OUTBOX_LINES 64      /* with more conversations than this, those with nothing to remember are looked for */
+#define OUTBOX_IDLE 128 /* sent progress of one conversation kept in memory, to be changed in place */
+#define OUTBOX_LINES 64 /* with more conversations than this, those with nothing to remember are looked for */
+#define OUTBOX_NAMED 256
+#define OUTBOX_DIGESTS 256
 #define OUTBOX_LEFT_LINE 110 /* UTF-16 units that an alert leaves for the line that says what is left */
 #define OUTBOX_BACKOFF_FIRST_MS 1000
 #define OUTBOX_BACKOFF_MAX_MS 60000
@@ -59,13 +61,15 @@ struct line {
     bool unsaved;                  /* those are newer than what is committed */
     bool heard_under_way;          /* a message came since what is under way was handed over */
     int64_t sent, failed, retried; /* in this bot's life */
-    struct line *next;
+    struct line *next, *next_named, *next_sending;
 };
 
 struct digest;
 
 struct outbox {
     struct line *lines;
+    struct line *named[OUTBOX_NAMED]; /* the same ones, by a hash of their names */
+    struct line *sending;             /* those with something under way */
     size_t lines_count, sweep_at;
     uint64_t random;
     int64_t memory_ids; /* counts down from -1: ids of entries without a row */
@@ -74,7 +78,8 @@ struct outbox {
     } unnoted[OUTBOX_UNNOTED];           /* have left, and their rows do not say so yet */
     struct noted noting[OUTBOX_UNNOTED]; /* their rows say so when this turn is committed */
     size_t unnoted_count, noting_count;
-    struct digest *digests; /* digests.c */
+    struct digest *digests[OUTBOX_DIGESTS]; /* digests.c: by their run */
+    size_t digests_count;
     int64_t digests_due_ms; /* mono: one of them may be due by time alone */
 };
 
