@@ -100,8 +100,11 @@ static void add_links(struct words *words, const struct channel *only, struct bo
         char address[400] = "";
         if ((only && channel != only) || !channel->ops->invite) continue;
         if (!channel->ops->invite(channel, link, address, sizeof address) || !address[0]) continue;
-        words_add(words, lang == LANG_ZH ? "\n%s里直接点:%s" : "\nOr in %s, just tap: %s",
-                  channel_said(channel->ops->name, lang), address);
+        const char *name = channel_said(channel->ops->name, lang), *gap = channel_gap(name);
+        if (lang == LANG_ZH)
+            words_add(words, "\n也可以在%s%s%s里点:%s", gap, name, gap, address);
+        else
+            words_add(words, "\nOr in %s, just tap: %s", name, address);
         OPENSSL_cleanse(address, sizeof address);
     }
 }
@@ -140,10 +143,16 @@ static enum verdict make_code(struct request *request, enum role role, const str
     struct words words;
     words_init(&words, text, sizeof text);
     words_add(&words, "%s", lead);
-    words_add(&words,
-              request_zh(request) ? "配对码:%s。十分钟内,让对方把它发给我;用一次就作废。"
-                                  : "Code: %s. Within ten minutes the other person sends it to me; it works once.",
-              texts.typed);
+    if (role == ROLE_OWNER) /* it may be this person's own */
+        words_add(&words,
+                  request_zh(request) ? "配对码:%s。十分钟内有效,用一次就作废。"
+                                      : "Code: %s. It is good for ten minutes and works once.",
+                  texts.typed);
+    else
+        words_add(&words,
+                  request_zh(request) ? "配对码:%s。十分钟内,让对方把它发给我;用一次就作废。"
+                                      : "Code: %s. Within ten minutes the other person sends it to me; it works once.",
+                  texts.typed);
     add_links(&words, only, bot, texts.link, request->lang);
     int status = tell_code(request, &code, text);
     if (status == TB_OK) status = code_put(bot, &code);
@@ -241,22 +250,23 @@ enum verdict cmd_login(struct request *request, struct parsed *parsed) {
     if (parsed->count != 2) return refuse_usage(request);
     struct channel *channel = channel_meant(request->bot, parsed->tokens[1]);
     if (!channel) return refuse_channel(request, parsed->tokens[1]);
-    const char *name = channel_said(channel->ops->name, request->lang);
+    const char *name = channel_said(channel->ops->name, request->lang), *gap = zh ? channel_gap(name) : "";
     if (!channel->ops->login)
-        return request_refuse(request, "%s不用登录。", "There is nothing to log in to at %s.", name);
+        return request_refuse(request, "%s%s不用登录。", "There is nothing to log in to at %s%s.", name, gap);
     if (channel->ops->login(channel, why, sizeof why) < 0)
-        return request_refuse(request, "%s没有登录:%s", "%s was not logged in: %s", name,
+        return request_refuse(request, "%s%s没有登录:%s", "%s%s was not logged in: %s", name, gap,
                               said_in(why, request->lang, said, sizeof said));
     if (channel->state == CHANNEL_UP)
-        snprintf(lead, sizeof lead, zh ? "%s连着。" : "%s is connected.", name);
+        snprintf(lead, sizeof lead, zh ? "%s%s连着。" : "%s%s is connected.", name, gap);
     else
-        snprintf(lead, sizeof lead, zh ? "正在连%s。" : "Connecting to %s.", name);
+        snprintf(lead, sizeof lead, zh ? "正在连%s%s。" : "Connecting to %s%s.", gap, name);
     if (!is_at_machine(request) || access_login(request->bot, channel->ops->name)) {
         request_say(request, "%s", lead);
         return DONE;
     }
     size_t used = strlen(lead);
     snprintf(lead + used, sizeof lead - used,
-             zh ? "要当主人,就在%s里把码发给我。\n" : " To be its owner, send me the code in %s.\n", name);
+             zh ? "要当主人,就在%s%s%s里把码发给我。\n" : " To be its owner, send me the code in %s%s%s.\n", gap, name,
+             gap);
     return make_code(request, ROLE_OWNER, channel, lead);
 }

@@ -75,18 +75,19 @@ enum verdict cmd_quit(struct request *request, struct parsed *parsed) {
     (void)parsed;
     struct channel *channel = bot_channel(request->bot, request->channel);
     bool zh = request_zh(request);
-    const char *name = channel_said(request->channel, request->lang);
+    const char *name = channel_said(request->channel, request->lang), *gap = zh ? channel_gap(name) : "";
     if (!channel || !channel->ops->logout)
-        return request_refuse(request, "%s没有登录可以退出。", "There is no login to quit at %s.", name);
+        return request_refuse(request, "%s%s没有登录可以退出。", "There is no login to quit at %s%s.", name, gap);
     if (!request->confirmed) {
         char question[300];
         snprintf(question, sizeof question,
-                 zh ? "要让%.60s退出登录吗?训练不受影响。60 秒内回\"是\"。"
-                    : "Log %.60s out? Training is not affected. Answer \"yes\" within 60 seconds.",
-                 name);
+                 zh ? "要让%s%.60s%s退出登录吗?训练不受影响。60 秒内回\"是\"。"
+                    : "Log %s%.60s%s out? Training is not affected. Answer \"yes\" within 60 seconds.",
+                 gap, name, gap);
         return request_confirm(request, question);
     }
-    request_say(request, zh ? "%s已退出。训练不受影响。" : "%s is logged out. Training is not affected.", name);
+    request_say(request, zh ? "%s%s已退出。训练不受影响。" : "%s%s is logged out. Training is not affected.", name,
+                gap);
     channel->quitting = true;
     channel->ops->logout(channel, request->chat);
     return DONE;

@@ -176,7 +176,7 @@ static void add_outcome_zh(struct words *words, const char *outcome) {
     const char *colon = strstr(outcome, ": "), *maker = strstr(outcome, code_of);
     char first[300];
     if (done || refused) {
-        words_add(words, done ? "做了" : "没做");
+        words_add(words, done ? "已执行" : "没执行");
         outcome = colon ? colon + 2 : "";
         if (outcome[0]) words_add(words, ":");
     }

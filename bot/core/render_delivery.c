@@ -16,14 +16,19 @@ const char *channel_said(const char *name, enum lang lang) {
     return name;
 }
 
+const char *channel_gap(const char *said) {
+    return (unsigned char)said[0] < 0x80 ? " " : "";
+}
+
 void render_channel_fact(struct words *words, const struct fact *fact, enum lang lang) {
     bool zh = lang == LANG_ZH;
-    const char *name = channel_said(fact->channel, lang);
+    const char *name = channel_said(fact->channel, lang), *gap = zh ? channel_gap(name) : "";
     if (fact->kind == FACT_CHANNEL_BACK) {
-        words_add(words, zh ? "%s又连上了,等着的消息接着发。" : "%s is back; what waited there leaves now.", name);
+        words_add(words, zh ? "%s%s又连上了,等着的消息接着发。" : "%s%s is back; what waited there leaves now.", name,
+                  gap);
         return;
     }
-    words_add(words, zh ? "⚠ %s掉线了" : "⚠ %s is logged out", name);
+    words_add(words, zh ? "⚠ %s%s掉线了" : "⚠ %s%s is logged out", name, gap);
     if (fact->text && fact->text[0]) {
         words_add(words, zh ? ":" : ": ");
         words_add_foreign(words, fact->text, 300);

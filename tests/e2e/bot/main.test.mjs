@@ -387,7 +387,7 @@ test('a trainer on another machine: its token, and nothing with a wrong one', { 
   assert.match(chinese(await talk.send('lr x0.5')), /^#1 lr 0\.1 → 0\.05,从第 2 步起生效。$/);
   assert.match(chinese(await talk.send('停止')), /^#1 已停在第 2 步,准确率 0\.5。没有存档。$/);
   assert.match(chinese(await talk.send('通道')), /远程训练 1/);
-  assert.match(chinese(await talk.send('谁')), /做了:#1 已停在第 2 步/);
+  assert.match(chinese(await talk.send('谁')), /已执行:#1 已停在第 2 步/);
   far.close();
 });
 

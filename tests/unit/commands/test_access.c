@@ -420,7 +420,7 @@ static void test_login(void **state) {
     assert_int_equal(in_audit(s, "登录 talk"), 1); /* a refused attempt of somebody known */
     scene_inbound(s, "boss", "boss", "登录 talk", false);
     assert_int_equal(s->chat.logins, 1);
-    assert_true(heard(s, "boss", "talk连着。"));
+    assert_true(heard(s, "boss", "talk 连着。"));
     assert_false(heard(s, "boss", "配对码:")); /* asked from the phone it gives no code */
     s->chat.login_fails = true;
     assert_non_null(strstr(at_console(s, &asked, "login talk", false), "the token file is missing"));
@@ -445,8 +445,8 @@ static void test_goodbye_first(void **state) {
     scene_inbound(s, "boss", "boss", "退出", false);
     scene_inbound(s, "boss", "boss", "是", false);
     assert_int_equal(s->chat.logouts, 1);
-    assert_true(heard(s, "boss", "talk已退出。训练不受影响。"));
-    assert_int_equal(in_audit(s, "talk已退出"), 1);
+    assert_true(heard(s, "boss", "talk 已退出。训练不受影响。"));
+    assert_int_equal(in_audit(s, "talk 已退出"), 1);
 }
 
 int main(void) {

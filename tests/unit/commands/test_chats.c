@@ -185,11 +185,11 @@ static void test_wrong_codes(void **state) {
 
 static void test_quit(void **state) {
     struct scene *s = *state;
-    assert_string_equal(scene_message(s, "boss", "退出", 0), "要让talk退出登录吗?训练不受影响。60 秒内回\"是\"。");
+    assert_string_equal(scene_message(s, "boss", "退出", 0), "要让 talk 退出登录吗?训练不受影响。60 秒内回\"是\"。");
     assert_int_equal(s->chat.logouts, 0);
     scene_message(s, "op", "是", 0); /* not the same person */
     assert_int_equal(s->chat.logouts, 0);
-    assert_string_equal(scene_message(s, "boss", "是", 0), "talk已退出。训练不受影响。");
+    assert_string_equal(scene_message(s, "boss", "是", 0), "talk 已退出。训练不受影响。");
     assert_int_equal(s->chat.logouts, 1);
     assert_string_equal(scene_say(s, "退出"), "网页没有登录可以退出。");
 }

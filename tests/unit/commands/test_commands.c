@@ -356,7 +356,7 @@ static void test_audit(void **state) {
     assert_string_equal(scene_say(s, "谁"), "还没有人改过什么。");
     scene_say(s, "停止");
     const char *text = scene_say(s, "谁");
-    assert_non_null(strstr(text, "web:token · 停止 → 没做:现在没有在运行的训练"));
+    assert_non_null(strstr(text, "web:token · 停止 → 没执行:现在没有在运行的训练"));
     assert_non_null(strstr(scene_say(s, "通道"), "talk · 连着 · 已发 0"));
 }
 
