@@ -4,6 +4,7 @@
  */
 #include "app.h"
 #include "channels.h"
+#include "said.h"
 #include "weixin_login.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -92,6 +93,7 @@ static void show_code(const struct screen *screen, const char *address) {
 static void on_event(void *user, enum weixin_login_event event, const char *text) {
     struct screen *screen = user;
     bool zh = screen->zh;
+    char said[300];
     switch (event) {
     case WEIXIN_LOGIN_CODE:
         show_code(screen, text);
@@ -105,10 +107,15 @@ static void on_event(void *user, enum weixin_login_event event, const char *text
         screen->asked = true;
         break;
     case WEIXIN_LOGIN_RENEWED:
-        printf(zh ? "这个码过期了,换一个新的。\n" : "The code grew old; here is a new one.\n");
+        if (text && strcmp(text, "blocked") == 0)
+            printf(zh ? "数字错得太多,这个码作废了;换一个新的。\n"
+                      : "Too many wrong numbers, this code is void; here is a new one.\n");
+        else
+            printf(zh ? "这个码过期了,换一个新的。\n" : "The code has expired; here is a new one.\n");
         break;
     case WEIXIN_LOGIN_WAITING:
-        printf(zh ? "网络不通(%s),还在试……\n" : "The network does not answer (%s); still trying…\n", text ? text : "");
+        printf(zh ? "网络不通(%s),还在试……\n" : "The network does not answer (%s); still trying…\n",
+               said_in(text ? text : "", zh ? LANG_ZH : LANG_EN, said, sizeof said));
         break;
     case WEIXIN_LOGIN_DONE:
         printf(

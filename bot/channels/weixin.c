@@ -24,8 +24,7 @@ bool weixin_zh(const struct weixin *weixin) {
 
 static const char *not_logged_in(const struct weixin *weixin) {
     if (weixin->start_why[0]) return weixin->start_why;
-    return weixin_zh(weixin) ? "还没有登录,请在这台机器上运行:trainbot login weixin"
-                             : "not logged in: run trainbot login weixin";
+    return weixin_zh(weixin) ? "请在这台机器上运行 trainbot login weixin" : "run trainbot login weixin on this machine";
 }
 
 void weixin_note_odd(struct weixin *weixin, const char *where, const char *odd) {
@@ -172,6 +171,8 @@ static int weixin_login(struct channel *channel, char *why, size_t why_size) {
         snprintf(why, why_size, "%s", not_logged_in(weixin));
         return TB_EACCESS;
     }
+    weixin->leaving = false; /* a logout that waits for its last message */
+    uv_timer_stop(&weixin->goodbye);
     weixin_poll_now(weixin);
     return TB_OK;
 }
@@ -213,6 +214,7 @@ static void adopt(struct weixin *weixin, struct weixin_account *account) {
     weixin_account_clear(&weixin->account);
     weixin->account = *account;
     weixin->bound = true;
+    weixin->logins++;
     weixin->leaving = false;
     weixin->start_why[0] = 0;
     uv_timer_stop(&weixin->goodbye);

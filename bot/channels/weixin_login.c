@@ -8,6 +8,7 @@
  * Always holds: at most one request is under way; nothing is said after DONE, ALREADY or FAILED.
  */
 #include "weixin_login.h"
+#include "said.h"
 #include "service_url.h"
 #include "weixin_account.h"
 #include "weixin_codec.h"
@@ -96,7 +97,7 @@ static const char *trouble(const struct http_answer *answer) {
 /* ---- a code ---- */
 
 static void fetch_failed(struct weixin_login *login, const char *why) {
-    char text[300];
+    char text[500], said[300];
     if (++login->failures < FETCH_FAILURES_MAX) {
         tell_waiting(login, why);
         after(login, on_fetch, service_ms(FETCH_PAUSE_MS));
@@ -105,7 +106,7 @@ static void fetch_failed(struct weixin_login *login, const char *why) {
     snprintf(text, sizeof text,
              login->zh ? "拿不到登录码:%s。请检查网络后重新运行。"
                        : "no login code could be had: %s; check the network and run it again",
-             why);
+             said_in(why, login->zh ? LANG_ZH : LANG_EN, said, sizeof said));
     end(login, WEIXIN_LOGIN_FAILED, text);
 }
 
@@ -156,15 +157,15 @@ static void fetch(struct weixin_login *login) {
     if (status < 0) fetch_failed(login, tb_error_text(status));
 }
 
-static void renew(struct weixin_login *login) {
+static void renew(struct weixin_login *login, const char *why) {
     login->number[0] = 0;
     login->scanned = login->asks = false;
     if (login->codes >= CODES_MAX) {
-        fail(login, "三个码都过期了,没有登录。要再试,请重新运行这个命令。",
-             "three codes grew old without a login; to try again, run this command again");
+        fail(login, "三个码都没有用上,没有登录。要再试,请重新运行这个命令。",
+             "three codes passed without a login; to try again, run this command again");
         return;
     }
-    login->event(login->user, WEIXIN_LOGIN_RENEWED, NULL);
+    login->event(login->user, WEIXIN_LOGIN_RENEWED, why);
     after(login, on_fetch, 0);
 }
 
@@ -250,8 +251,10 @@ static void take_status(struct weixin_login *login, const struct weixin_code_sta
         ask_number(login);
         return;
     case WEIXIN_CODE_BLOCKED:
+        renew(login, "blocked");
+        return;
     case WEIXIN_CODE_EXPIRED:
-        renew(login);
+        renew(login, NULL);
         return;
     case WEIXIN_CODE_REDIRECT:
         redirect(login, status->redirect_host);

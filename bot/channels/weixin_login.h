@@ -14,7 +14,8 @@ enum weixin_login_event {
     WEIXIN_LOGIN_SCANNED, /* the phone has it; it asks the person to confirm */
     WEIXIN_LOGIN_NUMBER, /* the phone shows a number: call weixin_login_number with it. text "again": the last was wrong
                           */
-    WEIXIN_LOGIN_RENEWED, /* the code grew old (or too many wrong numbers); a new CODE follows */
+    WEIXIN_LOGIN_RENEWED, /* the code grew old (text: NULL) or took too many wrong numbers ("blocked"); a new CODE
+                             follows */
     WEIXIN_LOGIN_WAITING, /* a network error, tried again; text: which */
     WEIXIN_LOGIN_DONE,    /* logged in, account written. text: the owner's id */
     WEIXIN_LOGIN_ALREADY, /* this person was bound to this bot before; the stored account stays */

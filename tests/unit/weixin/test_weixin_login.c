@@ -134,7 +134,7 @@ static void test_number(void **state) {
     assert_said("scanned() number() ");
     weixin_login_number(login, "5");
     give_status("verify_code_blocked");
-    assert_said("renewed() ");
+    assert_said("renewed(blocked) ");
     give_code("b");
     assert_null(strstr(fake_wait("get_qrcode_status")->url, "verify_code"));
 }

@@ -20,7 +20,7 @@ static void test_nobody(void **state) {
     (void)state;
     fake_turn();
     assert_int_equal(weixin->channel.state, CHANNEL_LOGGED_OUT);
-    assert_string_equal(weixin->channel.why, "not logged in: run trainbot login weixin");
+    assert_string_equal(weixin->channel.why, "run trainbot login weixin on this machine");
     assert_int_equal(fake_started, 0);
     assert_int_equal(weixin->channel.ops->login(&weixin->channel, why, sizeof why), TB_EACCESS);
     assert_non_null(strstr(why, "trainbot login weixin"));
