@@ -249,6 +249,7 @@ static void wecom_describe(const struct channel *channel, enum lang lang, char *
     int length = snprintf(text, size, zh ? "机器人 %.6s%s" : "bot %.6s%s", wecom->bot_id, cut ? "…" : "");
     if (since_ms <= 0 || length < 0 || (size_t)length >= size) return;
     long long minutes = (long long)((wecom_mono_ms() - since_ms) / 60000);
+    if (minutes == 0) return; /* "connected", which stands before it, says it */
     snprintf(text + length, size - (size_t)length, zh ? ",连上 %lld 分钟" : ", connected for %lld min", minutes);
 }
 

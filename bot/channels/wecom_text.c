@@ -176,6 +176,18 @@ static size_t character(const char *text, size_t *ret_units) {
     return c ? size : 0;
 }
 
+/* A line that was cut ends where a thought ends: a number that lost digits would say something else. */
+static size_t whole_thought(const char *text, size_t length) {
+    static const char *const ends[] = {",", "。", ";", ":", " · ", "(", " ("};
+    size_t blank = 0;
+    for (size_t at = length; at > 0; at--) {
+        for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+            if (strncmp(text + at, ends[i], strlen(ends[i])) == 0) return at;
+        if (text[at] == ' ' && blank == 0) blank = at;
+    }
+    return blank > 0 ? blank : length;
+}
+
 void wecom_title(const char *text, size_t units, char *title, size_t size) {
     size_t used = 0, length = 0, step, more;
     while (*text == '\n')
@@ -185,6 +197,7 @@ void wecom_title(const char *text, size_t units, char *title, size_t size) {
         used += more;
         length += step;
     }
+    if (!is_end(text[length])) length = whole_thought(text, length);
     memcpy(title, text, length);
     title[length] = 0;
 }

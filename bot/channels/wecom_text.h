@@ -21,7 +21,8 @@
 char *wecom_markdown(const char *text, size_t max_bytes);
 /* Without the "@Bot " that begins a message in a group (several are possible). Points into text. */
 const char *wecom_without_mention(const char *text);
-/* The first line, at most `units` UTF-16 code units, cut at a whole character; "" where there is none. */
+/* The first line, at most `units` UTF-16 code units, cut where a clause or a word ends, else at a whole
+ * character; "" where there is none. */
 void wecom_title(const char *text, size_t units, char *title, size_t size);
 /* What a button named `word` says when it is pressed: the word, with the run's number where the command takes one. */
 void wecom_button_command(const char *word, int64_t run, char *command, size_t size);

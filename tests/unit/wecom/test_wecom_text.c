@@ -142,6 +142,12 @@ static void test_title(void **state) {
     assert_string_equal(title, "一二三四五六七八九十一二三四五六七八九十一"); /* what 64 bytes hold, whole */
     wecom_title("😀😀😀", 5, title, sizeof title);
     assert_string_equal(title, "😀😀");
+    wecom_title("#1 lr 0.001 → 0.0005,从第 412 步起生效。", 26, title, sizeof title);
+    assert_string_equal(title, "#1 lr 0.001 → 0.0005");
+    wecom_title("cnn #12 · 44 % · 准确率 0.7969 ↑", 22, title, sizeof title); /* "0.79" would be another number */
+    assert_string_equal(title, "cnn #12 · 44 %");
+    wecom_title("resume it 12345", 12, title, sizeof title);
+    assert_string_equal(title, "resume it");
     wecom_title("\n\n", 26, title, sizeof title);
     assert_string_equal(title, "");
     wecom_title("ab\xe4\xb8", 26, title, sizeof title); /* a piece of a character */
