@@ -7,6 +7,7 @@
 #include "outbox.h"
 #include "runs_state.h"
 #include "text.h"
+#include "words.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ void runs_process_started(void *user, int64_t id, int64_t pid) {
     if (!run) return;
     run->pid = pid;
     run->process_known = true;
+    bot_log(bot, 2, "#%lld: %s runs as process %lld", (long long)id, run->trainer, (long long)pid);
     if (!run->started_ms) run->started_ms = clock_wall_ms(bot->ports.clock);
     runs_changed(bot, run);
 }
@@ -98,6 +100,8 @@ static void tell_end(struct bot *bot, struct run *run, const struct process_end 
                         .cpu_percent = -1,
                         .text = end->not_started && end->lines_count ? end->lines[end->lines_count - 1] : NULL,
                         .answered = run->start_request != 0 && end->not_started};
+    bot_log(bot, 2, "#%lld: %s at step %lld", (long long)run->id, words_state(run->state, LANG_EN),
+            (long long)run->step);
     answer_start(bot, run);
     report_fact(bot, &fact);
     controls_ended(bot, run);

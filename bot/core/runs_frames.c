@@ -109,7 +109,8 @@ static int take_event(struct bot *bot, struct run *run, const struct wire_event 
     int status = TB_OK;
     const char *text = event->text ? event->text : "";
     /* One that goes on from a checkpoint begins there, and rows that a full spool let go were steps too. */
-    bool tells_step = event->kind == WIRE_EV_PLAN || event->kind == WIRE_EV_CHECKPOINT || event->kind == WIRE_EV_FINISHED;
+    bool tells_step =
+        event->kind == WIRE_EV_PLAN || event->kind == WIRE_EV_CHECKPOINT || event->kind == WIRE_EV_FINISHED;
     if (tells_step && event->step > run->step) run->step = event->step;
     switch (event->kind) {
     case WIRE_EV_STARTED:
@@ -274,5 +275,5 @@ void runs_disconnected(struct bot *bot, struct trainer_conn *conn) {
     }
     if (!run_state_live(run->state)) return;
     run->link_lost_ms = runs_now(bot);
-    bot_log(bot, 2, "#%lld: link lost", (long long)run->id);
+    bot_log(bot, run->launched ? 3 : 2, "#%lld: link lost", (long long)run->id); /* a process here says how it ended */
 }
