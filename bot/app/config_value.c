@@ -274,15 +274,17 @@ static const char *const weixin_domains[] = {"weixin.qq.com", "wechat.com", NULL
 static void check_base(struct config_report *report, const char *section, const char *key, const char *value,
                        const char *const *domains, bool web_socket) {
     struct service_url url;
-    char why[300];
-    if (!service_url_base(value, domains, why, sizeof why)) {
-        report_line(report, section, key, why);
-        return;
-    }
-    if (service_url_parse(value, &url) && (strncmp(url.scheme, "ws", 2) == 0) != web_socket)
-        report_line(report, section, key,
-                    web_socket ? "begins with wss:// (ws:// for this machine)"
-                               : "begins with https:// (http:// for this machine)");
+    char why[300] = "", text[600];
+    if (service_url_base(value, domains, why, sizeof why) && service_url_parse(value, &url) &&
+        (strncmp(url.scheme, "ws", 2) == 0) != web_socket)
+        snprintf(why, sizeof why, "%s",
+                 web_socket ? "wss:// is how it begins (ws:// for this machine)"
+                            : "https:// is how it begins (http:// for this machine)");
+    if (!why[0]) return;
+    bool shows = !strchr(value, '@'); /* what stands before it may be a password */
+    snprintf(text, sizeof text, "%s%.200s%s is not right; %s", shows ? "\"" : "", shows ? value : "it",
+             shows ? "\"" : "", why);
+    report_line(report, section, key, text);
 }
 
 /* A file that must be there; SECRET's own check has seen to its mode. */

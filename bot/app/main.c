@@ -17,7 +17,7 @@ static const struct verb {
     bool takes_text; /* after its first word everything is text */
 } verbs[] = {
     {"serve", "", "run the bot (what happens without a verb)", serve_main, false},
-    {"send", "TEXT…", "one chat command to the running bot; prints the answers until its outcome is known", send_main, true},
+    {"send", "TEXT...", "one chat command to the running bot; prints the answers until its outcome is known", send_main, true},
     {"chat", "", "talk with the running bot", chat_main, false},
     {"login", "CHANNEL", "the way into a channel (web, weixin, wecom, telegram): a link, a QR code, or a code to send", login_main, false},
     {"check-config", "", "read the configuration and say what is wrong", check_config_main, false},
