@@ -10,8 +10,7 @@
 
 bool entry_spare(const struct line *line, const struct entry *entry) {
     if (entry->row.class == MESSAGE_PROGRESS) return true;
-    if (line->channel->traits.budget <= 0) return false;
-    return entry->row.class == MESSAGE_IMAGE || strcmp(entry->key, OUTBOX_SPARE_KEY) == 0;
+    return line->channel->traits.budget > 0 && strcmp(entry->key, OUTBOX_SPARE_KEY) == 0;
 }
 
 const struct channel_pace *line_pace(const struct line *line) {

@@ -61,6 +61,17 @@ static void test_passes_notes(void **state) {
     assert_int_equal(outbox_count(s->bot, "talk").queued, 0);
 }
 
+/* A picture that somebody asked for is an answer; one that nobody asked for leaves the reserve alone. */
+static void test_pictures_asked_for(void **state) {
+    struct stage *s = *state;
+    counted(s, 3, 3);
+    add(s, MESSAGE_IMAGE, "unasked", 1, OUTBOX_SPARE_KEY);
+    add(s, MESSAGE_IMAGE, "asked", 1, "");
+    stage_pass(s, 5000);
+    assert_int_equal(s->talk.count, 1);
+    assert_string_equal(s->talk.texts[0], "asked");
+}
+
 /* Figures of very many runs: still coalesced, wherever they wait. */
 static void test_passes_figures(void **state) {
     struct stage *s = *state;
@@ -94,6 +105,7 @@ static void test_passes_figures(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, stage_setup, stage_teardown)
 
 int main(void) {
-    const struct CMUnitTest tests[] = {TEST(test_passes_notes), TEST(test_passes_figures)};
+    const struct CMUnitTest tests[] = {TEST(test_passes_notes), TEST(test_pictures_asked_for),
+                                       TEST(test_passes_figures)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
