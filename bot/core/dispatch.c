@@ -3,6 +3,7 @@
  * what is none of them is answered with the nearest word there is, never guessed at.
  */
 #include "near.h"
+#include "pairing.h"
 #include "render.h"
 #include "requests.h"
 #include "schema.h"
@@ -101,7 +102,21 @@ static void near_declared(struct near *near, const struct run *declared) {
         near_try(near, declared->commands[i].name);
 }
 
+/* Known people may guess at a higher role as well: what is no word and looks like a code counts as a wrong one. */
+static void count_guess(struct request *request) {
+    char form[CODE_LINK + 1];
+    if (!request->bot->requests->codes_live || request->role >= ROLE_OWNER) return;
+    if (!code_looks(request->text, strlen(request->text), form)) return;
+    struct asker asker = {.channel = request->channel,
+                          .chat = request->chat,
+                          .sender = request->sender,
+                          .role = request->role};
+    struct heard heard = {.asker = &asker, .sent_ms = request->sent_ms};
+    pairing_wrong(request->bot, &heard);
+}
+
 static enum verdict refuse_unknown(struct request *request, struct parsed *parsed, const struct run *declared) {
+    count_guess(request);
     const char *asked = parsed->tokens[0], *best = near_pinyin(asked);
     struct near near;
     near_begin(&near, asked);
@@ -174,8 +189,10 @@ static bool is_sign(const char *token) {
     size_t size = strlen(token);
     if (token[0] == '[' && token[size - 1] == ']') return true;
     for (const unsigned char *at = (const unsigned char *)token; *at; at++) {
-        bool letter = (*at >= '0' && *at <= '9') || ((*at | 32) >= 'a' && (*at | 32) <= 'z');
-        if (letter || (*at >= 0xe3 && *at <= 0xed)) return false; /* from kana over Han to Hangul */
+        bool ascii = (*at >= '0' && *at <= '9') || ((*at | 32) >= 'a' && (*at | 32) <= 'z');
+        bool letter = (*at >= 0xc2 && *at <= 0xe1) || (*at >= 0xe3 && *at <= 0xed); /* first bytes of alphabets, kana,
+                                                                                       Han, Hangul; not of symbols */
+        if (ascii || letter) return false;
     }
     return true;
 }
