@@ -385,6 +385,29 @@ static void test_owners_are_made_at_the_machine(void **state) {
     assert_int_equal(access_role(s->bot, "talk", "newboss"), ROLE_OWNER);
 }
 
+/* Who has a role and guesses at a higher one comes no further than a stranger; commands are no guesses. */
+static void test_guesses_of_the_known(void **state) {
+    struct scene *s = *state;
+    char code[9];
+    make_code(s, "配对 viewer", code);
+    scene_inbound(s, "friend", "friend", code, false);
+    make_code(s, "配对 operator", code);
+    for (int i = 0; i < 6; i++)
+        scene_inbound(s, "friend", "friend", "channels", false); /* eight letters as well */
+    scene_inbound(s, "boss", "boss", "AAAAAAAA", false);
+    scene_describe(s, 0, scene_described_json);
+    scene_forget(s);
+    for (int i = 0; i < 5; i++) {
+        char guess[9];
+        snprintf(guess, sizeof guess, "AAAAAAA%c", 'A' + i);
+        assert_false(heard(s, "boss", "配对码作废"));
+        scene_inbound(s, "friend", "friend", guess, false);
+    }
+    assert_true(heard(s, "boss", "配对码作废"));
+    scene_inbound(s, "friend", "friend", code, false);
+    assert_int_equal(access_role(s->bot, "talk", "friend"), ROLE_VIEWER);
+}
+
 /* Who was an owner and made a code cannot come back by it. */
 static void test_codes_of_former_owners(void **state) {
     struct scene *s = *state;
@@ -465,6 +488,7 @@ int main(void) {
         TEST(test_unpair),
         TEST(test_nothing_waits_for_the_unpaired),
         TEST(test_nothing_comes_back_to_the_unpaired),
+        TEST(test_guesses_of_the_known),
         TEST(test_codes_of_former_owners),
         TEST(test_login_owner),
         TEST(test_owners_are_made_at_the_machine),
