@@ -20,8 +20,8 @@ struct screen {
     struct weixin_login *login;
     char line[64]; /* typed so far */
     size_t size;
-    bool zh, reads, asked, over;
-    int exit_code, input_flags; /* of the terminal as it was; negative: unknown */
+    bool zh, reads, deaf, asked, over; /* deaf: nothing can be typed (any more) */
+    int exit_code, input_flags;        /* of the terminal as it was; negative: unknown */
 };
 
 static void handle_closed(uv_handle_t *handle) {
@@ -45,6 +45,15 @@ static void on_signal(uv_signal_t *handle, int number) {
     struct screen *screen = handle->data;
     printf(screen->zh ? "\n没有登录。\n" : "\nNot logged in.\n");
     finish(screen, 128 + number);
+}
+
+/* Where nobody can type there is nothing to wait for. */
+static void no_number(struct screen *screen) {
+    fprintf(stderr,
+            screen->zh
+                ? "\ntrainbot: 这里没有键盘,输不了这个数字。请在终端里直接运行 trainbot login weixin\n"
+                : "\ntrainbot: there is no keyboard to type the number; run trainbot login weixin in a terminal\n");
+    finish(screen, EXIT_REFUSED);
 }
 
 /* The number that the phone shows, once a line is whole. */
@@ -73,6 +82,8 @@ static void on_input(uv_poll_t *handle, int status, int events) {
     if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
     if (count <= 0) {
         uv_poll_stop(handle); /* no number can be typed any more; the code itself still can be scanned */
+        screen->deaf = true;
+        if (screen->asked) no_number(screen);
         return;
     }
     for (ssize_t i = 0; i < count && !screen->over; i++) {
@@ -105,6 +116,10 @@ static void on_event(void *user, enum weixin_login_event event, const char *text
         if (text && strcmp(text, "again") == 0) printf(zh ? "数字不对。" : "That number was wrong. ");
         printf(zh ? "手机上显示一个数字,请输入:" : "The phone shows a number; please type it: ");
         screen->asked = true;
+        if (screen->deaf) {
+            fflush(stdout);
+            no_number(screen);
+        }
         break;
     case WEIXIN_LOGIN_RENEWED:
         if (text && strcmp(text, "blocked") == 0)
@@ -147,6 +162,7 @@ static void begin(struct screen *screen) {
     /* a plain file or /dev/null cannot be waited for: then nothing is typed */
     screen->input_flags = fcntl(STDIN_FILENO, F_GETFL); /* libuv makes it non-blocking, for every program that has it */
     screen->reads = uv_poll_init(&screen->loop, &screen->input, STDIN_FILENO) == 0;
+    screen->deaf = !screen->reads;
     screen->input.data = screen;
     if (screen->reads) uv_poll_start(&screen->input, UV_READABLE, on_input);
 }

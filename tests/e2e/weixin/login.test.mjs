@@ -57,6 +57,20 @@ test('a number: wrong, no number at all, right', { timeout: 30000 * SLOW }, asyn
   clean(gateway);
 });
 
+test('a number that nobody can type: told at once', { timeout: 30000 * SLOW }, async (t) => {
+  for (const early of [true, false]) { // the keyboard is gone before the number is asked for, or while it is
+    const { gateway, bot, login, owner } = await start(t);
+    if (early) login.child.stdin.end();
+    (await gateway.nextCode()).scan(owner, { number: '42' });
+    await login.says(/请输入/);
+    if (!early) login.child.stdin.end();
+    assert.equal(await login.exited, 1, login.out);
+    assert.match(login.err, /请在终端里直接运行/);
+    assert.equal(existsSync(file(bot)), false);
+    clean(gateway);
+  }
+});
+
 test('too many wrong numbers: another code', { timeout: 30000 * SLOW }, async (t) => {
   const { gateway, bot, login, owner } = await start(t, { wrongNumbers: 2 });
   const code = await gateway.nextCode();
@@ -65,6 +79,7 @@ test('too many wrong numbers: another code', { timeout: 30000 * SLOW }, async (t
   login.type('1');
   await login.says(/数字不对/);
   login.type('2');
+  await login.says(/数字错得太多/);
   (await gateway.nextCode()).scan(owner).confirm();
   assert.equal(await login.exited, 0, login.err);
   kept(bot, owner);
