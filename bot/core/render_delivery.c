@@ -1,6 +1,7 @@
 /* render_delivery.c: see render_delivery.h. */
 #include "render_delivery.h"
 #include "render.h"
+#include "said.h"
 #include <string.h>
 
 static const struct {
@@ -31,7 +32,7 @@ void render_channel_fact(struct words *words, const struct fact *fact, enum lang
     words_add(words, zh ? "⚠ %s%s掉线了" : "⚠ %s%s is logged out", name, gap);
     if (fact->text && fact->text[0]) {
         words_add(words, zh ? ":" : ": ");
-        words_add_foreign(words, fact->text, 300);
+        words_add_said(words, fact->text, 300, lang);
     } else {
         words_add(words, zh ? "。" : ".");
     }

@@ -64,6 +64,11 @@ static const struct phrase {
     {"what came back is not HTTP", "回来的不是 HTTP"},
     {"the answer cannot be read", "回答读不懂"},
     {"another program polls with this token", "另一个程序在用这个 token 收消息"},
+    {"the token is not valid any more (401): get one from @BotFather into token_file, then: login telegram",
+     "token 失效了(401):向 @BotFather 要一个新的,写进 token_file,再发\"登录 telegram\""},
+    {"the token is not one of the service's (404): check token_file and base_url, then: login telegram",
+     "服务不认这个 token(404):检查 token_file 和 base_url,再发\"登录 telegram\""},
+    {"logged out by command; to connect again: login telegram", "已退出;发\"登录 telegram\"再连上"},
     {"the request failed (libcurl's code *)", "请求没有成功(libcurl 的代码 $1)"},
     /* starting a program */
     {"not started: *", "没有启动:$1"},

@@ -132,6 +132,11 @@ static void test_words(void **state) {
     assert_string_equal(text, "⚠ 微信掉线了:the login expired");
     render_fact(&fact, LANG_EN, STYLE_CARD, text, sizeof text);
     assert_string_equal(text, "⚠ WeChat is logged out: the login expired");
+    fact.text = "the token is not valid any more (401): get one from @BotFather into token_file, then: login telegram";
+    fact.channel = "telegram";
+    render_fact(&fact, LANG_ZH, STYLE_CARD, text, sizeof text);
+    assert_string_equal(
+        text, "⚠ Telegram 掉线了:token 失效了(401):向 @BotFather 要一个新的,写进 token_file,再发\"登录 telegram\"");
     fact.kind = FACT_CHANNEL_BACK;
     fact.channel = "wecom";
     render_fact(&fact, LANG_ZH, STYLE_CARD, text, sizeof text);
