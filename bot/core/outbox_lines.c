@@ -40,6 +40,12 @@ struct entry *entry_from(struct bot *bot, const struct message_record *row) {
         return NULL;
     }
     if (row->image && store_image(bot->ports.store, row->image, copy_image, entry) < 0) entry->row.image = 0;
+    bool zh = bot->ports.settings->language == LANG_ZH;
+    if (row->image && !entry->row.image && !entry->text[0] && /* no service takes a message of nothing */
+        text_set(&entry->text, zh ? "(图和它的训练一起删掉了。)" : "(The picture was deleted with its run.)") < 0) {
+        entry_free(entry);
+        return NULL;
+    }
     int64_t wait_ms = row->next_try_ms - outbox_wall(bot);
     bool waits = row->next_try_ms > 0 && wait_ms > 0 && wait_ms <= OUTBOX_WAIT_MAX_MS; /* else the clock was set */
     if (waits) entry->due_mono_ms = outbox_now(bot) + wait_ms;

@@ -135,6 +135,19 @@ static void test_split(void **state) {
     assert_int_equal(text_split("😀", 4, 2, 1), 4);      /* what cannot be split leaves whole */
 }
 
+/* Its run was deleted while it waited, and the bot has forgotten where it was. */
+static void test_deleted(void **state) {
+    struct stage *s = *state;
+    s->talk.channel.traits.image = true;
+    struct outbox_message message = {
+        .channel = "talk", .chat = "boss", .class = MESSAGE_IMAGE, .text = "", .image = 4711, .key = ""};
+    assert_int_equal(outbox_add(s->bot, &message, NULL), TB_OK);
+    stage_turn(s);
+    assert_int_equal(s->talk.count, 1);
+    assert_string_equal(s->talk.texts[0], "(The picture was deleted with its run.)");
+    assert_string_equal(s->talk.images[0], "");
+}
+
 static void test_units_hold(void **state) {
     struct stage *s = *state;
     s->talk.channel.traits.text_max_units = 10;
@@ -150,8 +163,8 @@ static void test_units_hold(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_text_goes_first), TEST(test_caption),    TEST(test_words_instead),
-        TEST(test_title_instead),   TEST(test_units_hold), cmocka_unit_test(test_split),
+        TEST(test_text_goes_first), TEST(test_caption),    TEST(test_words_instead),     TEST(test_title_instead),
+        TEST(test_deleted),         TEST(test_units_hold), cmocka_unit_test(test_split),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
