@@ -20,6 +20,7 @@ static struct telegram *telegram_of(struct channel *channel) {
 
 void telegram_begin(struct telegram *telegram) {
     telegram->phase = TELEGRAM_GREET;
+    telegram->era++;
     telegram->failures = 0;
     telegram->leaving_chat[0] = 0;
     channel_set_state(&telegram->channel, CHANNEL_CONNECTING, NULL);

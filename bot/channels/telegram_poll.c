@@ -15,6 +15,7 @@
 #define POLL_LIMIT 100
 #define POLL_MARGIN_MS 10000 /* so much later than it promised, an answer is not waited for any more */
 #define EMPTY_GAP_MS 300
+#define RUSH_MOST 30 /* batches in a row that came at once; then each waits EMPTY_GAP_MS */
 #define CONFLICT_MS 10000
 #define CONFLICT_SAID_MS 3600000
 #define MARK_MS 60000
@@ -250,26 +251,37 @@ static int mark_and_give(struct telegram *telegram, const struct telegram_batch 
     return bot_inbound_batch(telegram->channel.bot, batch ? batch->items : NULL, batch ? batch->count : 0, key, mark);
 }
 
+/* The next poll. A service that hands out updates without end, or one again and again, is not asked without a pause. */
+static void batch_stored(struct telegram *telegram, int64_t next) {
+    int64_t took_ms = telegram_mono_ms(telegram) - telegram->poll_begun_ms;
+    telegram->offset = next;
+    telegram->marked_ms = telegram->polled_ms;
+    telegram->phase = TELEGRAM_POLL;
+    telegram->rush = took_ms < service_ms(EMPTY_GAP_MS) ? telegram->rush + 1 : 0;
+    if (telegram->rush > RUSH_MOST)
+        flow_in(telegram, service_ms(EMPTY_GAP_MS));
+    else
+        flow_start(telegram);
+}
+
 static void batch_give(struct telegram *telegram) {
     struct telegram_batch *batch = telegram->batch;
+    int64_t era = telegram->era;
     telegram->updated_ms = telegram_wall_ms(telegram);
-    telegram->batch = NULL; /* a message of it may be a logout */
+    telegram->batch = NULL; /* a message of it may be a logout, and one behind it a login */
     int status = mark_and_give(telegram, batch, batch->next);
+    bool over = telegram->phase == TELEGRAM_QUIET || telegram->era != era;
     if (status == TB_OK) {
-        telegram->offset = batch->next;
-        telegram->marked_ms = telegram->polled_ms;
         telegram->store_complained = false;
+        if (!over) batch_stored(telegram, batch->next);
         telegram_batch_free(batch);
-        if (telegram->phase == TELEGRAM_QUIET) return;
-        telegram->phase = TELEGRAM_POLL;
-        flow_start(telegram);
         return;
     }
     if (!telegram->store_complained)
         bot_log(telegram->channel.bot, 1, "telegram: messages could not be stored: %s; tried again until they are",
                 tb_error_text(status));
     telegram->store_complained = true;
-    if (telegram->phase == TELEGRAM_QUIET) {
+    if (over) {
         telegram_batch_free(batch); /* not confirmed: it comes again */
         return;
     }

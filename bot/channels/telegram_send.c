@@ -25,6 +25,7 @@ struct telegram_send {
     int64_t edits; /* id of the message to change; 0: a new one */
     bool document; /* the picture goes as a file */
     bool asks;     /* carried the question whether to stop */
+    int64_t era;
     struct telegram_send *next, **at;
 };
 
@@ -217,8 +218,9 @@ static void on_sent(struct telegram *telegram, void *user, const struct telegram
     } else if (reply->code == 429) {
         sent_limited(send, reply);
     } else if (reply->code == 401 || reply->code == 404) {
+        bool ours = send->era == telegram->era;
         finish_later(send, 0, reply->why);
-        telegram_token_refused(telegram, reply->code);
+        if (ours) telegram_token_refused(telegram, reply->code); /* else it was said of an earlier token */
     } else if (image && (reply->code == 413 || (reply->code == 403 && refuses_image(reply)))) {
         if (reply->code == 413)
             try_document(send, reply->why);
@@ -355,8 +357,12 @@ void telegram_send(struct channel *channel, const struct outgoing *message) {
         return;
     }
     if (message->edit_of && !telegram_id_parse(message->edit_of, &edits)) edits = 0;
-    *send = (struct telegram_send){
-        .telegram = telegram, .message = *message, .chat = chat, .edits = edits, .next = telegram->sends};
+    *send = (struct telegram_send){.telegram = telegram,
+                                   .message = *message,
+                                   .chat = chat,
+                                   .edits = edits,
+                                   .era = telegram->era,
+                                   .next = telegram->sends};
     snprintf(send->chat_text, sizeof send->chat_text, "%" PRId64, chat);
     send->at = &telegram->sends;
     if (send->next) send->next->at = &send->next;

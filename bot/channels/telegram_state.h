@@ -63,12 +63,14 @@ struct telegram {
     size_t said_count;
 
     enum telegram_phase phase;
+    int64_t era;                /* of logins: what belongs to an earlier one says nothing about this one */
     struct telegram_call *flow; /* the call of this phase */
     int64_t failures;           /* in a row */
     struct telegram_me me;      /* id 0: getMe was not answered yet */
     int64_t offset, limit;
     int64_t updated_ms, polled_ms, marked_ms; /* wall: newest update, last answered poll, last time both were stored */
     int64_t poll_begun_ms;                    /* mono */
+    int64_t rush;                             /* batches in a row that came at once */
     bool probing; /* the next poll does not wait: whether the service is there again is to be known at once */
     int64_t conflict_said_ms; /* mono; 0 never */
     struct telegram_batch *batch;

@@ -18,6 +18,7 @@
 #define PINGS_LOST 2
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_MAX_MS 60000
+#define STEADY_MS 10000 /* a connection that lasted so long begins the back-off anew */
 #define REFUSED_MAX 5
 #define TAKEN_MS (10 * 60 * 1000LL)
 #define ODD_MAX 32 /* kinds of odd frames that are remembered as told */
@@ -35,7 +36,7 @@ struct wecom_link {
     enum phase phase;
     uv_timer_t timer, acks;
     char subscribe_id[WECOM_REQ_ID_MAX];
-    int64_t tries;  /* since the last subscription */
+    int64_t tries;  /* since the last connection that lasted */
     int refused;    /* 853000 in a row */
     int unanswered; /* heartbeats */
     int64_t ready_ms;
@@ -107,6 +108,8 @@ static int64_t backoff_ms(const struct wecom_link *link) {
 }
 
 static void lose(struct wecom_link *link, const char *why) {
+    /* A gateway that takes us in and lets go at once is not asked every second. */
+    if (link->phase == READY && wecom_mono_ms() - link->ready_ms >= service_ms(STEADY_MS)) link->tries = 0;
     leave(link, WAITING);
     int64_t wait_ms = backoff_ms(link);
     link->tries++;
@@ -222,7 +225,7 @@ static void on_subscribed(struct wecom_link *link, const struct wecom_frame *ack
     char why[80];
     if (verdict == WECOM_DONE) {
         link->phase = READY;
-        link->tries = link->refused = link->unanswered = 0;
+        link->refused = link->unanswered = 0;
         link->ready_ms = wecom_mono_ms();
         start_timer(&link->timer, on_ping, service_ms(PING_MS));
         link->events.state(link->events.user, WECOM_LINK_READY, "");

@@ -290,12 +290,17 @@ static void connect_to(struct wecom_socket *socket, const char *address) {
     if (!lws_client_connect_via_info(&info)) on_end(socket, "no connection");
 }
 
+static void spin(uv_idle_t *idle) {
+    (void)idle;
+}
+
 static void on_lookup(uv_getaddrinfo_t *lookup, int status, struct addrinfo *list) {
     struct wecom_socket *socket = lookup->data;
     char address[64];
     bool found = status == 0 && address_text(list, socket->tries, address, sizeof address);
     uv_freeaddrinfo(list);
     socket->looking = false;
+    if (socket->stopped) uv_idle_start(&socket->spin, spin);
     if (!socket->busy) return; /* dropped meanwhile */
     if (!found)
         on_end(socket, "its name cannot be resolved");
@@ -411,10 +416,6 @@ static void drain_closed(uv_handle_t *handle) {
     stopped(user);
 }
 
-static void spin(uv_idle_t *idle) {
-    (void)idle;
-}
-
 /* libwebsockets 4.1.6 closes its event pipe's descriptor twice: when its context ends, and in the closing of the
  * handle. What was opened in between would be lost; so it ends right before the loop closes handles, in a check handle.
  */
@@ -435,6 +436,6 @@ void wecom_socket_stop(struct wecom_socket *socket, void (*closed)(void *user), 
     socket->stopped_user = user;
     if (socket->looking) (void)uv_cancel((uv_req_t *)&socket->lookup);
     wecom_socket_drop(socket);
-    uv_idle_start(&socket->spin, spin);
+    if (!socket->looking) uv_idle_start(&socket->spin, spin); /* a name may take seconds */
     uv_check_start(&socket->drain, drain_turn);
 }

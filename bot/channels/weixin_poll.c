@@ -16,8 +16,10 @@
 #define FAILED_MS 2000
 #define FAILED_THIRD_MS 30000
 #define KEEP_MS 1000
-#define QUICK_MS 50 /* an empty answer within this was not held */
-#define QUICK_MOST 3
+#define QUICK_MS 1000 /* an answer within this was not held … */
+#define QUICK_LEAST_MS 50
+#define QUICK_MOST 3 /* … if it was empty, so many in a row are answered by asking at once … */
+#define RUSH_MOST 30 /* … and so many with messages */
 #define DEAD_FIRST_MS 60000
 #define DEAD_MS 3600000
 #define ANSWER_MAX (4u << 20)
@@ -77,9 +79,15 @@ void weixin_poll_dead(struct weixin *weixin) {
     pause_for(weixin, WEIXIN_PAUSE, poll->dead == 1 ? DEAD_FIRST_MS : DEAD_MS);
 }
 
-/* The next poll: at once, but where a service that has nothing to say says so without end. */
+static bool at_once(int64_t took_ms) {
+    int64_t quick_ms = service_ms(QUICK_MS);
+    return took_ms <= (quick_ms > QUICK_LEAST_MS ? quick_ms : QUICK_LEAST_MS);
+}
+
+/* The next poll: at once, but where a service that has nothing to say says so without end, or hands out messages
+ * without end, or one again and again. */
 static void ask_next(struct weixin *weixin) {
-    if (weixin->poll.quick >= QUICK_MOST)
+    if (weixin->poll.quick >= QUICK_MOST || weixin->poll.rush > RUSH_MOST)
         pause_for(weixin, WEIXIN_PAUSE, KEEP_MS);
     else
         ask(weixin);
@@ -89,6 +97,7 @@ static void ask_next(struct weixin *weixin) {
 static void empty(struct weixin *weixin, bool held) {
     up(weixin);
     weixin->poll.quick = held ? 0 : weixin->poll.quick + 1;
+    weixin->poll.rush = 0;
     ask_next(weixin);
 }
 
@@ -232,11 +241,12 @@ static void take_updates(struct weixin *weixin, const struct http_answer *answer
     bool moved = updates.cursor && strcmp(updates.cursor, poll->cursor) != 0;
     if (updates.count == 0 && !moved) {
         weixin_updates_clear(&updates);
-        empty(weixin, took_ms > QUICK_MS);
+        empty(weixin, !at_once(took_ms));
         return;
     }
     up(weixin);
-    poll->quick = updates.count == 0 && took_ms <= QUICK_MS ? poll->quick + 1 : 0;
+    poll->quick = updates.count == 0 && at_once(took_ms) ? poll->quick + 1 : 0;
+    poll->rush = updates.count > 0 && at_once(took_ms) ? poll->rush + 1 : 0;
     poll->batch = updates;
     take_batch(weixin);
 }
@@ -320,7 +330,7 @@ static void notify(struct weixin *weixin) {
 void weixin_poll_begin(struct weixin *weixin) {
     struct weixin_polling *poll = &weixin->poll;
     char *key = weixin_key(weixin, "cursor"), *cursor = NULL;
-    poll->failures = poll->in_a_row = poll->dead = poll->quick = 0;
+    poll->failures = poll->in_a_row = poll->dead = poll->quick = poll->rush = 0;
     poll->hint_ms = poll->edge_ms = 0;
     int status = key ? store_get(weixin->channel.bot->ports.store, key, &cursor) : TB_ENOMEM;
     if (status == TB_ENOTFOUND) cursor = strdup("");

@@ -18,7 +18,7 @@
 
 struct weixin_send {
     struct weixin *weixin;
-    int64_t message;
+    int64_t message, login;
     char *chat, *text, client_id[64];
     struct http_call *call;
     struct weixin_upload *upload;
@@ -116,8 +116,9 @@ static void refused(struct weixin_send *send, const char *where, const char *why
 
 static void dead(struct weixin_send *send, const char *why) {
     struct weixin *weixin = send->weixin;
+    bool ours = send->login == weixin->logins;
     done_simple(send, SENT_RETRY, why);
-    weixin_poll_dead(weixin);
+    if (ours) weixin_poll_dead(weixin); /* else it was said of an earlier token */
 }
 
 static void take_sent(struct weixin_send *send, const struct weixin_sent *answer) {
@@ -266,6 +267,7 @@ void weixin_send(struct channel *channel, const struct outgoing *message) {
     }
     *send = (struct weixin_send){.weixin = weixin,
                                  .message = message->message,
+                                 .login = weixin->logins,
                                  .chat = chat,
                                  .text = text,
                                  .next = weixin->sends,

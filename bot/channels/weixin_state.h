@@ -40,6 +40,7 @@ struct weixin_polling {
     int failures, in_a_row;             /* failures: 0..2, for the pause; in_a_row: since the last success */
     int dead;                           /* -14 so many times in a row */
     int quick;                          /* empty answers in a row that came at once */
+    int rush;                           /* answers with messages in a row that came at once */
     uint64_t prints[WEIXIN_PRINTS_MAX]; /* of the newest messages; a ring */
     size_t prints_at;
 };
@@ -79,6 +80,7 @@ struct weixin {
     struct weixin_api api;
     struct weixin_account account;
     bool bound;          /* somebody is logged in */
+    int64_t logins;      /* what belongs to an earlier one says nothing about this one */
     char start_why[300]; /* why nobody is, where it is not just that */
     struct weixin_polling poll;
     struct weixin_stranger strangers[WEIXIN_STRANGERS];
