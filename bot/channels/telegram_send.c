@@ -117,7 +117,7 @@ static void finish_as(struct telegram_send *send, enum sent_status status, const
 }
 
 static void finish_later(struct telegram_send *send, int64_t retry_ms, const char *why) {
-    const struct sent sent = {.status = SENT_RETRY, .retry_ms = retry_ms, .why = why};
+    const struct sent sent = {.status = SENT_RETRY, .retry_ms = retry_ms, .chat_held = retry_ms > 0, .why = why};
     finish(send, &sent, 0);
 }
 

@@ -84,7 +84,7 @@ struct sent wecom_failed(struct wecom *wecom, const char *chat_id, const struct 
         return (struct sent){.status = SENT_CLOSED, .why = why};
     case WECOM_LIMIT:
         if (chat) wecom_chat_hold(chat, wecom_mono_ms());
-        return (struct sent){.status = SENT_RETRY, .retry_ms = wecom_chat_hold_ms(), .why = why};
+        return (struct sent){.status = SENT_RETRY, .retry_ms = wecom_chat_hold_ms(), .chat_held = true, .why = why};
     case WECOM_BUSY:
         return (struct sent){.status = SENT_RETRY, .why = why};
     default:

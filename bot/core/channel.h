@@ -129,6 +129,7 @@ struct sent {
     int64_t retry_ms;       /* RETRY: as the service asked; 0: the outbox's own back-off */
     bool service_down;      /* RETRY, UNCERTAIN: the service could not be reached at all: the whole channel is held for one
                                back-off step, so that a dead service costs one attempt a step whatever waits */
+    bool chat_held;         /* RETRY with retry_ms: the service wants nothing at all for this chat so long */
     bool edit_gone;         /* RETRY of an edit: what should be changed is not there any more; send it anew */
     const char *why;
 };

@@ -141,7 +141,9 @@ static void line_outcome(struct bot *bot, struct line *line, const struct sent *
         bot_log(bot, 2, "%s: a conversation takes nothing until the person writes: %s", line->channel->ops->name,
                 sent->why ? sent->why : "");
     }
-    if (closes || (rules.budget > 0 && kept)) line_keep(bot, line);
+    bool held = sent->status == SENT_RETRY && sent->chat_held;
+    if (held) line->held_until_ms = outbox_wall(bot) + asked_ms(sent, 0);
+    if (closes || held || (rules.budget > 0 && kept)) line_keep(bot, line);
     line->heard_under_way = false;
 }
 

@@ -54,13 +54,21 @@ static bool probe_under_way(const struct bot *bot, const struct channel *channel
     return false;
 }
 
-static int64_t entry_due(const struct line *line, const struct entry *entry, int64_t now) {
+/* How long the service still wants nothing for this chat; a clock that was set does not make it longer than a service
+ * asks. */
+static int64_t held_for_ms(const struct line *line, int64_t wall_ms) {
+    int64_t held_ms = line->held_until_ms - wall_ms;
+    return held_ms > 0 && held_ms <= OUTBOX_WAIT_MAX_MS ? held_ms : 0;
+}
+
+static int64_t entry_due(const struct line *line, const struct entry *entry, int64_t now, int64_t held_ms) {
     const struct channel_traits *traits = &line->channel->traits;
     bool progress = entry->row.class == MESSAGE_PROGRESS;
     int64_t due_ms = entry->due_mono_ms, every_ms = traits->budget > 0 ? 0 : line_pace(line)->progress_every_ms;
     if (progress && line->last_progress_ms + every_ms > due_ms) due_ms = line->last_progress_ms + every_ms;
     if (line->channel->held_until_ms > due_ms) due_ms = line->channel->held_until_ms;
     if (due_ms < now) due_ms = now;
+    if (now + held_ms > due_ms) due_ms = now + held_ms;
     return due_ms + line_wait_ms(line, progress, due_ms);
 }
 
@@ -72,7 +80,9 @@ int64_t line_due(const struct bot *bot, const struct line *line, int64_t now, st
     if (probe_under_way(bot, line->channel)) return INT64_MAX;
     for (struct entry *entry = line->first; entry; entry = entry->next) {
         bool spare = entry_spare(line, entry);
-        int64_t due_ms = budget_allows(&line->budget, &rules, wall_ms, spare) ? entry_due(line, entry, now) : INT64_MAX;
+        int64_t due_ms = budget_allows(&line->budget, &rules, wall_ms, spare)
+                             ? entry_due(line, entry, now, held_for_ms(line, wall_ms))
+                             : INT64_MAX;
         if (due_ms < best_ms) {
             best_ms = due_ms;
             *ret_entry = entry;

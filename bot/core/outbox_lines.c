@@ -168,7 +168,7 @@ char *line_key(const char *channel, const char *chat) {
 /* Whether the store has to know of it: a budget that counts, or a door that is shut. */
 static bool worth_keeping(const struct bot *bot, const struct line *line) {
     struct budget_rules rules = line_rules(line);
-    if (line->closed) return true;
+    if (line->closed || line->held_until_ms > outbox_wall(bot)) return true;
     if (rules.budget <= 0 || line->budget.heard_ms == 0) return false;
     return rules.window_ms <= 0 || budget_until_ms(&line->budget, &rules, outbox_wall(bot)) > 0;
 }
@@ -177,20 +177,22 @@ void line_keep(struct bot *bot, struct line *line) {
     line->unsaved = true;
     if (bot->store_status < 0) return; /* outbox_store_works writes it */
     char value[100], *key = line_key(line->channel->ops->name, line->chat);
-    snprintf(value, sizeof value, "%lld %lld %d %lld", (long long)line->budget.left, (long long)line->budget.heard_ms,
-             line->closed, (long long)line->told_window_ms);
+    snprintf(value, sizeof value, "%lld %lld %d %lld %lld", (long long)line->budget.left,
+             (long long)line->budget.heard_ms, line->closed, (long long)line->told_window_ms,
+             (long long)line->held_until_ms);
     int status = key ? store_set(bot->ports.store, key, worth_keeping(bot, line) ? value : NULL) : TB_ENOMEM;
     if (status < 0) bot_log(bot, 1, "a conversation's budget was not kept: %s", tb_error_text(status));
     free(key);
 }
 
 static void take_kept(struct line *line, const char *value) {
-    long long left, heard_ms, told_ms;
+    long long left, heard_ms, told_ms, held_ms = 0;
     int closed;
-    if (sscanf(value, "%lld %lld %d %lld", &left, &heard_ms, &closed, &told_ms) != 4) return;
+    if (sscanf(value, "%lld %lld %d %lld %lld", &left, &heard_ms, &closed, &told_ms, &held_ms) < 4) return;
     line->budget = (struct budget){left > 0 ? left : 0, heard_ms};
     line->closed = closed != 0;
     line->told_window_ms = told_ms;
+    line->held_until_ms = held_ms;
 }
 
 static size_t name_place(const char *chat) {

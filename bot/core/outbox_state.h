@@ -58,6 +58,7 @@ struct line {
     struct budget budget;
     bool closed;                   /* takes nothing until the person writes */
     int64_t told_window_ms;        /* heard_ms of the window whose near end was told */
+    int64_t held_until_ms;         /* wall: the service wants nothing before; 0 none */
     bool unsaved;                  /* those are newer than what is committed */
     bool heard_under_way;          /* a message came since what is under way was handed over */
     int64_t sent, failed, retried; /* in this bot's life */

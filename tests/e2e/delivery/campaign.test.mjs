@@ -5,7 +5,7 @@
 import test from 'node:test';
 import assert from 'node:assert/strict';
 import { Bot, SLOW, Trainer, scratch, until } from '../../support/bot.mjs';
-import { SIDES } from './sides.mjs';
+import { SIDES, generator } from './sides.mjs';
 
 const SPEED = 20;
 process.env.TRAINBOT_TEST_SPEED = String(SPEED);
@@ -13,14 +13,6 @@ const channel = process.env.CAMPAIGN_CHANNEL ?? 'weixin';
 const KILLS = Number(process.env.CAMPAIGN_KILLS ?? (process.env.TRAINBOT_FULL ? 500 : 100));
 const seed = Number(process.env.CAMPAIGN_SEED ?? Date.now() % 1000000);
 
-function generator(state) { // mulberry32
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 const CRASH = /⚠ #(\d+) 崩溃/g;
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -55,13 +47,19 @@ function found(shown, pattern) {
   return places;
 }
 
-test(`${channel}: ${KILLS} kills among faults (seed ${seed})`, { timeout: 1200000 * SLOW }, async () => {
+test(`${channel}: ${KILLS} kills among faults (seed ${seed})`, { timeout: 1200000 * SLOW }, async (t) => {
   const random = generator(seed), side = new SIDES[channel](SPEED), dir = scratch();
-  const bot = new Bot({ dir });
+  const bot = new Bot({ dir }), trainers = [];
+  t.after(async () => {
+    for (const one of trainers) one.close();
+    await bot.remove();
+    await side.close();
+  });
   await side.start(bot.state);
   Object.assign(bot, new Bot({ dir, config: `${side.config}[access]\nowner=${channel}:${side.id}\n[trainer t]\ncommand=/bin/true\n[bot]\ndefault_trainer=t\n` }));
   await bot.start();
   const trainer = steered(bot);
+  trainers.push(trainer);
   await trainer.ready();
   side.says('状态', random);
   await until('the first answer', () => side.shown.length > 0);
@@ -75,6 +73,7 @@ test(`${channel}: ${KILLS} kills among faults (seed ${seed})`, { timeout: 120000
     else {
       const name = `crash-${++alerts}.`, run = new Trainer(bot, { name });
       crashed.push(run);
+      trainers.push(run);
       run.say({ type: 'bye', status: 'failed' });
       run.drained().then(() => run.close(), () => {});
     }
@@ -130,7 +129,4 @@ test(`${channel}: ${KILLS} kills among faults (seed ${seed})`, { timeout: 120000
   const most = side.mostPerInbound === undefined ? '' : `, at most ${side.mostPerInbound} messages after one of the person's`;
   console.log(`${channel}: seed ${seed}, ${kills.length} kills, ${faults} faults, ${commands} commands each once; ${JSON.stringify(counts)}; lost 0; ` +
     `longest from the service's answer to a kill that led to a second copy: ${widest} ms${most}`);
-  trainer.close();
-  await bot.remove();
-  await side.close();
 });

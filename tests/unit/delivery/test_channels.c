@@ -299,12 +299,46 @@ static void test_absurd_waits(void **state) {
     assert_int_equal(outbox_count(s->bot, "talk").queued, 0);
 }
 
+/* The service wants nothing for a chat: neither what was tried nor anything else leaves, also after a restart. Others
+ * do. */
+static void test_chat_held(void **state) {
+    struct stage *s = *state;
+    s->talk.answer = SENT_RETRY;
+    s->talk.retry_ms = 30000;
+    s->talk.chat_held = true;
+    add_to(s, "talk", "boss", MESSAGE_PROGRESS, "10 %", "progress:1");
+    stage_turn(s);
+    assert_int_equal(s->talk.count, 1);
+    s->talk.answer = SENT_OK;
+    alert(s, "waits with it");
+    add_to(s, "talk", "other", MESSAGE_ALERT, "elsewhere", "");
+    stage_pass(s, 10000);
+    assert_int_equal(stage_told(&s->talk, "waits with it"), 0);
+    assert_int_equal(stage_told(&s->talk, "elsewhere"), 1);
+    stage_restart(s);
+    stage_pass(s, 15000);
+    assert_int_equal(stage_told(&s->talk, "waits with it"), 0);
+    stage_pass(s, 6000);
+    assert_int_equal(stage_told(&s->talk, "waits with it"), 1);
+    s->talk.answer = SENT_RETRY; /* a wait for one message alone lets others pass */
+    s->talk.chat_held = false;
+    add_to(s, "talk", "boss", MESSAGE_PROGRESS, "20 %", "progress:2");
+    stage_turn(s);
+    s->talk.answer = SENT_OK;
+    alert(s, "passes");
+    stage_pass(s, 1000);
+    assert_int_equal(stage_told(&s->talk, "passes"), 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_only_when_up),           TEST(test_dead_service),    TEST(test_one_probe),
-        TEST(test_lost_and_back),          TEST(test_never_logged_in), TEST(test_closed),
-        cmocka_unit_test(test_words),      TEST(test_closed_too_late), TEST(test_group_pace),
-        TEST(test_progress_leaves_tokens), TEST(test_edit_gone),       TEST(test_absurd_waits),
+        TEST(test_only_when_up),      TEST(test_dead_service),
+        TEST(test_one_probe),         TEST(test_lost_and_back),
+        TEST(test_never_logged_in),   TEST(test_closed),
+        cmocka_unit_test(test_words), TEST(test_closed_too_late),
+        TEST(test_group_pace),        TEST(test_progress_leaves_tokens),
+        TEST(test_edit_gone),         TEST(test_absurd_waits),
+        TEST(test_chat_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,6 +88,7 @@ void stage_chat_done(struct stage *stage, struct stage_chat *chat, int64_t id, e
                         .retry_ms = chat->retry_ms,
                         .service_down = chat->service_down,
                         .edit_gone = chat->edit_gone,
+                        .chat_held = chat->chat_held,
                         .why = status == SENT_OK ? NULL : "the service says so"};
     chat->lent = NULL;
     outbox_done(stage->bot, id, &sent);

@@ -20,7 +20,7 @@ struct stage_chat {
     bool later; /* outbox_done comes from stage_chat_done */
     enum sent_status answer;
     int64_t retry_ms;
-    bool service_down, edit_gone; /* said with the answer */
+    bool service_down, edit_gone, chat_held; /* said with the answer */
     /* Called with each message; its result is the answer (not with `later`). NULL: `answer` it is. */
     enum sent_status (*decide)(struct stage_chat *chat, const struct outgoing *message);
     int count; /* messages handed over */
