@@ -26,7 +26,10 @@ const char *wecom_say(const struct wecom *wecom, const char *zh, const char *en)
 
 void wecom_log_refusal(struct wecom *wecom, const char *what, const struct wecom_frame *ack) {
     char line[200];
+    const char *secret = secret_reveal(&wecom->secret);
     wecom_one_line(ack->errmsg, line, sizeof line);
+    /* A gateway that repeats the secret must not bring it into the log. */
+    if (secret[0] && strstr(ack->errmsg, secret)) snprintf(line, sizeof line, "***");
     bot_log(wecom->channel.bot, 1, "wecom: %s was refused: errcode %lld: %s", what, (long long)ack->errcode, line);
 }
 

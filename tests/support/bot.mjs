@@ -34,6 +34,7 @@ export class Bot {
     this.state = join(dir, 's');
     this.config = join(dir, 'trainbot.conf');
     this.sets = sets;
+    this.level = 'info';
     this.port = 0;
     this.log = '';
     writeFileSync(this.config, `[bot]\nstate_dir=${this.state}\n[channel web]\nlisten=127.0.0.1:0\n${config}`);
@@ -42,7 +43,7 @@ export class Bot {
     return ['--config', this.config, ...this.sets.flatMap((set) => ['--set', set]), ...words];
   }
   async start() {
-    const child = spawn(join(BIN, 'trainbot'), this.words('--log-level', 'info', 'serve'), { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(join(BIN, 'trainbot'), this.words('--log-level', this.level, 'serve'), { stdio: ['ignore', 'pipe', 'pipe'] });
     this.child = child;
     this.exited = new Promise((resolve) => child.on('exit', (code, signal) => resolve({ code, signal })));
     let out = '';

@@ -14,7 +14,7 @@ function secretFile(text) {
   writeFileSync(path, text, { mode: 0o600 });
   return path;
 }
-const pick = (random, list) => list[Math.floor(random() * list.length)];
+export const pick = (random, list) => list[Math.floor(random() * list.length)];
 
 // Personal WeChat. The gateway shows a repeated client_id again: what the service does is not known, and this is worse.
 export class WeixinSide {
@@ -144,4 +144,12 @@ export class WecomSide extends SideWithClock {
   get shown() { return this.person.chat.messages.filter((message) => !message.card).map((message) => this.mark(message)); }
 }
 
+export function generator(state) { // mulberry32
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
 export const SIDES = { weixin: WeixinSide, telegram: TelegramSide, wecom: WecomSide };
