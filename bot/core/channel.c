@@ -58,7 +58,7 @@ void channel_set_state(struct channel *channel, enum channel_state state, const 
     channel->state_since_ms = clock_wall_ms(bot->ports.clock);
     channel->failures = channel->held_until_ms = 0; /* of another connection */
     if (bot->leaving) return;
-    bool bad = state == CHANNEL_DOWN || state == CHANNEL_LOGGED_OUT;
+    bool bad = (state == CHANNEL_DOWN || state == CHANNEL_LOGGED_OUT) && !channel->quitting;
     bot_log(bot, bad ? 1 : 2, "%s is %s%s%s", channel->ops->name, names[state], bad && why && why[0] ? ": " : "",
             bad && why ? why : "");
     note(channel);

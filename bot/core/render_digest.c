@@ -9,11 +9,11 @@
 static void add_span(struct words *words, int64_t ms, bool zh) {
     long long s = (long long)((ms > 0 ? ms : 0) + 500) / 1000;
     if (s < 90)
-        words_add(words, zh ? "%lld 秒" : "%lld seconds", s);
+        words_add(words, zh ? "%lld 秒" : "%lld s", s);
     else if (s < 90 * 60)
-        words_add(words, zh ? "%lld 分钟" : "%lld minutes", (s + 30) / 60);
+        words_add(words, zh ? "%lld 分钟" : "%lld min", (s + 30) / 60);
     else if (s < 48 * 3600)
-        words_add(words, zh ? "%lld 小时" : "%lld hours", (s + 1800) / 3600);
+        words_add(words, zh ? "%lld 小时" : "%lld h", (s + 1800) / 3600);
     else
         words_add(words, zh ? "%lld 天" : "%lld days", (s + 43200) / 86400);
 }

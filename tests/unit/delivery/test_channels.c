@@ -113,6 +113,7 @@ static void test_lost_and_back(void **state) {
     assert_int_equal(s->side.count, 2); /* it is away now and then: no news either */
     s->talk.channel.quitting = true;    /* the owner logged it out */
     channel_set_state(&s->talk.channel, CHANNEL_LOGGED_OUT, "logged out as asked");
+    assert_int_equal(logged(s, "logged out as asked"), 0); /* nothing went wrong: no warning with a reason */
     stage_turn(s);
     channel_set_state(&s->talk.channel, CHANNEL_UP, NULL);
     stage_turn(s);

@@ -275,6 +275,9 @@ static void test_words(void **state) {
     render_digest(&words, &copy, run, &now, 0, LANG_ZH);
     assert_string_equal(text, "cnn #7 · 41 % → 62 % · 准确率 0.8906(过去 20 分钟最好 0.8944)\n"
                               "损失 0.3187 → 0.3021,lr 0.001 未变,没有告警。预计 14:32 完成。");
+    words_init(&words, text, sizeof text);
+    render_digest(&words, &copy, run, &now, 0, LANG_EN);
+    assert_non_null(strstr(text, "acc 0.8906 (best of the last 20 min 0.8944)\n"));
     run->params[0].number = 0.0005;
     copy.alerts = 2;
     words_init(&words, text, sizeof text);
