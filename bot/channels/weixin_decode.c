@@ -8,7 +8,7 @@
 
 #define ADDRESS_MAX 1000 /* bytes of the text to draw: what a QR code holds well */
 #define URL_MAX 4000
-#define SHOWN_RUN 24 /* a run of letters and digits longer than this may be a token */
+#define SHOWN_RUN 15 /* a run of letters and digits longer than this may be a token */
 
 /* ---- what every answer may carry ---- */
 
