@@ -191,6 +191,11 @@ void wecom_send_progress(struct wecom *wecom, const struct outgoing *message) {
     int64_t wait_ms = 0, now_ms = wecom_mono_ms();
     enum wecom_step step =
         wecom_progress_step(chat, message->run, message->edit_of, wecom->report_every_ms, now_ms, &wait_ms);
+    if (message->edit_only && step != WECOM_STEP_UPDATE) { /* what stands there was finished with its last figures */
+        const struct sent stays = {.status = SENT_OK, .service_id = message->edit_of};
+        outbox_done(wecom->channel.bot, message->message, &stays);
+        return;
+    }
     if (step == WECOM_STEP_OPEN || step == WECOM_STEP_PUSH) wait_ms = wecom_held(wecom, chat);
     /* asked for again before that: a message from the person allows a stream at once */
     if (wait_ms > service_ms(LOOK_AGAIN_MS)) wait_ms = service_ms(LOOK_AGAIN_MS);

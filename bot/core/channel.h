@@ -53,6 +53,8 @@ struct outgoing {
     const char *buttons;    /* quick replies, one per line; NULL none */
     const char *key;        /* idempotency key, stable over retries and restarts */
     const char *edit_of;    /* service id of the message to change; NULL: a new one */
+    bool edit_only;         /* the last word on a progress message: where that cannot be changed any more, SENT_OK
+                               without sending (or RETRY with edit_gone); nobody wants it as a message of its own */
     int message_class;      /* enum message_class */
     int64_t run, rev, created_ms;
 };

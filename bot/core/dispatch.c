@@ -3,6 +3,7 @@
  * what is none of them is answered with the nearest word there is, never guessed at.
  */
 #include "near.h"
+#include "outbox.h"
 #include "pairing.h"
 #include "render.h"
 #include "requests.h"
@@ -206,7 +207,21 @@ static bool is_nod(const struct parsed *parsed) {
     return parsed->count == 1 && (among(parsed->tokens[0], words) || is_sign(parsed->tokens[0]));
 }
 
+struct waits {
+    const char *chat;
+    int64_t queued;
+};
+static bool count_waiting(void *user, const struct outbox_line_view *view) {
+    struct waits *waits = user;
+    if (strcmp(view->chat, waits->chat) == 0) waits->queued = view->queued;
+    return waits->queued == 0;
+}
+
+/* What waited for this person's word leaves now and is answer enough. */
 static enum verdict answer_nod(struct request *request, struct parsed *parsed) {
+    struct waits waits = {.chat = request->chat};
+    if (!request->reply) outbox_lines(request->bot, request->channel, count_waiting, &waits);
+    if (waits.queued > 0) return DONE;
     if (runs_live(request->bot, NULL) > 0) return cmd_status(request, parsed);
     request_say(request, request_zh(request) ? "在。现在没有在运行的训练。发\"帮助\"看有哪些命令。"
                                              : "I am here. No training is running. Send \"help\" for the commands.");

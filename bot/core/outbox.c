@@ -143,6 +143,22 @@ int outbox_add(struct bot *bot, const struct outbox_message *message, int64_t *r
     return status;
 }
 
+void outbox_settle(struct bot *bot, const struct outbox_message *message) {
+    struct channel *channel = bot_channel(bot, message->channel);
+    struct line *line = channel ? outbox_line_known(bot, channel, message->chat) : NULL;
+    if (!line || channel->traits.history) return;
+    bool sent = false;
+    struct entry *entry = entry_to_replace(bot, line, message, &sent);
+    if (!entry) return;
+    if (!entry->under_way && !(entry->service_id[0] && channel->traits.edit)) {
+        line_withdraw(bot, line, entry);
+        return;
+    }
+    entry->last_word = true;
+    entry->due_mono_ms = 0;
+    if (replace_text(bot, line, entry, message, sent) < 0) bot_log(bot, 1, "a progress message keeps its last figures");
+}
+
 void line_withdraw(struct bot *bot, struct line *line, struct entry *entry) {
     if (entry->row.id > 0 && !entry->from_memory) {
         entry->row.state = MESSAGE_SUPERSEDED;

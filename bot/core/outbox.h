@@ -25,6 +25,10 @@ struct outbox_message {
 /* Queues a message; it leaves after this turn's commit. ret_id may be NULL. */
 MUST_USE int outbox_add(struct bot *bot, const struct outbox_message *message, int64_t *ret_id);
 
+/* The run is over: its progress message (run, key) is changed to this text where it stands and can be changed; one that
+ * has not left yet is withdrawn. Never a new message. History channels keep theirs. */
+void outbox_settle(struct bot *bot, const struct outbox_message *message);
+
 MUST_USE int outbox_create(struct bot *bot);   /* fills bot->outbox */
 MUST_USE int outbox_load(struct bot *bot);     /* open rows of an earlier life */
 void outbox_pump(struct bot *bot);             /* after the commit: hands what is due to the channels */

@@ -78,7 +78,10 @@ static void entry_retry(struct bot *bot, struct line *line, struct entry *entry,
         entry->service_id[0] = 0;
         entry->row.attempts = wait_ms = 0;
     }
-    entry_waits(bot, line, entry, wait_ms);
+    if (entry->last_word && !entry->service_id[0])
+        line_withdraw(bot, line, entry);
+    else
+        entry_waits(bot, line, entry, wait_ms);
 }
 
 /* Nothing was tried, as far as the message is concerned. */

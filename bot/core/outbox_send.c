@@ -60,6 +60,7 @@ static void hand_over(struct bot *bot, struct line *line, struct entry *entry) {
                                 .buttons = quick_replies(entry),
                                 .key = entry->send_key,
                                 .edit_of = edits ? entry->service_id : NULL,
+                                .edit_only = entry->last_word,
                                 .message_class = (int)loudest(entry),
                                 .run = entry->row.run,
                                 .rev = entry->from_memory ? 0 : entry->row.rev,

@@ -33,6 +33,7 @@ struct entry {
     bool from_memory; /* its row was rolled back, or cannot be marked: goes once */
     bool under_way;
     bool dropped;       /* under way when its conversation lost its role: should it come back, it goes no more */
+    bool last_word;     /* its run is over: it is changed once more where it stands, and never sent anew */
     bool alone;         /* shares no message: one that it shared was refused */
     int64_t group_last; /* last id of those it was tried with, which stay together: the service may know them; 0 none */
     int64_t due_mono_ms;

@@ -9,6 +9,7 @@
 #include "outbox.h"
 #include "person.h"
 #include "render.h"
+#include "render_card.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -86,6 +87,34 @@ static bool is_for(struct bot *bot, const struct fact *fact, const struct sessio
            (identity && strcmp(identity->channel, session->channel) == 0 && strcmp(identity->id, session->chat) == 0);
 }
 
+/* Progress messages that stand somewhere must not go on promising: they get the run's end, without a time that is left.
+ */
+static void settle_progress(struct bot *bot, const struct run *run) {
+    char text[RENDER_MAX], buttons[256], key[64];
+    snprintf(key, sizeof key, "progress:%lld", (long long)run->id);
+    for (struct session *session = sessions_first(bot); session; session = session->next) {
+        if (digests_for(bot, session) || bot->ports.settings->progress_style == STYLE_CLASSIC) continue;
+        enum lang lang = session_lang(bot, session);
+        struct words words;
+        words_init(&words, text, sizeof text);
+        render_status(&words, run, lang);
+        words_trim(&words);
+        render_buttons(run, lang, buttons, sizeof buttons);
+        struct outbox_message message = {.channel = session->channel,
+                                         .chat = session->chat,
+                                         .class = MESSAGE_PROGRESS,
+                                         .text = text,
+                                         .run = run->id,
+                                         .key = key,
+                                         .buttons = buttons};
+        outbox_settle(bot, &message);
+    }
+}
+
+static bool is_end(enum fact_kind kind) {
+    return kind == FACT_FINISHED || kind == FACT_STOPPED || kind == FACT_CRASHED || kind == FACT_LOST;
+}
+
 void report_fact(struct bot *bot, const struct fact *fact) {
     char text[RENDER_MAX], buttons[256], key[64] = "";
     if (fact->kind == FACT_NOTE || fact->kind == FACT_IMAGE) snprintf(key, sizeof key, OUTBOX_SPARE_KEY);
@@ -113,4 +142,5 @@ void report_fact(struct bot *bot, const struct fact *fact) {
         if (status < 0)
             bot_log(bot, 0, "a message for %s could not be queued: %s", session->channel, tb_error_text(status));
     }
+    if (fact->run && is_end(fact->kind)) settle_progress(bot, fact->run);
 }

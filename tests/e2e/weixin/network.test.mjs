@@ -137,7 +137,7 @@ test('退出 logs out; without a login nothing is asked of the service', { timeo
   await owner.ask('是', /./);
   await gateway.waitFor('notifystop', () => !account.started);
   const before = gateway.requests.length;
-  await alert(bot, /微信/);
+  await until('the state', async () => (await bot.json('/api/channels')).channels.find((one) => one.name === 'weixin').state === 'logged_out');
   await bot.send('状态');
   assert.equal(gateway.requests.length, before);
   const login = new Login(t, bot); // the old token is named, and the service still knows it

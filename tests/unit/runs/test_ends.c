@@ -56,6 +56,76 @@ static void test_signal(void **state) {
     assert_int_equal(seen.exit_code, -1);
 }
 
+/* A progress message that stands somewhere ends with its run, once, without a time that is left. */
+static void test_settles(void **state) {
+    struct stage *s = *state;
+    s->talk.channel.traits.edit = true;
+    struct stage_peer *peer = launched(s);
+    stage_frame(s, peer, "\"type\":\"progress\",\"step\":5,\"values\":{\"loss\":0.5}");
+    stage_turn(s);
+    assert_int_equal(stage_told(&s->talk, "loss 0.5"), 1);
+    stage_frame(s, peer, "\"type\":\"bye\",\"status\":\"finished\"");
+    stage_turn(s);
+    stage_gone(s, peer);
+    end_with(s, 0, 0);
+    stage_turn(s);
+    stage_pass(s, 5000);
+    int last = s->talk.count - 1;
+    assert_true(s->talk.edits[last][0] != 0);
+    assert_non_null(strstr(s->talk.texts[last], "finished"));
+    assert_null(strstr(s->talk.texts[last], " left"));
+    assert_int_equal(outbox_count(s->bot, "talk").queued, 0);
+}
+
+/* One that has not left when the run ends is not sent any more; what cannot be changed is left as it is. */
+static void test_withdrawn(void **state) {
+    struct stage *s = *state;
+    struct stage_peer *peer = launched(s);
+    s->talk.channel.traits.pace.progress_every_ms = 3600000;
+    stage_frame(s, peer, "\"type\":\"progress\",\"step\":5,\"values\":{\"loss\":0.5}");
+    stage_turn(s);
+    stage_frame(s, peer, "\"type\":\"progress\",\"step\":6,\"values\":{\"loss\":0.25}");
+    stage_turn(s);
+    assert_int_equal(outbox_count(s->bot, "talk").queued, 1);
+    stage_frame(s, peer, "\"type\":\"bye\",\"status\":\"finished\"");
+    stage_gone(s, peer);
+    end_with(s, 0, 0);
+    stage_turn(s);
+    s->talk.channel.traits.pace.progress_every_ms = 0;
+    stage_pass(s, 5000);
+    assert_int_equal(stage_told(&s->talk, "step 6"), 0);
+    assert_int_equal(outbox_count(s->bot, "talk").queued, 0);
+    stage_restart(s);
+    stage_pass(s, 5000);
+    assert_int_equal(stage_told(&s->talk, "step 6"), 0);
+}
+
+/* The message that should be changed is not there any more: nothing new is sent in its place. */
+static void test_settles_nothing(void **state) {
+    struct stage *s = *state;
+    s->talk.channel.traits.edit = true;
+    struct stage_peer *peer = launched(s);
+    stage_frame(s, peer, "\"type\":\"progress\",\"step\":5,\"values\":{\"loss\":0.5}");
+    stage_turn(s);
+    stage_frame(s, peer, "\"type\":\"bye\",\"status\":\"finished\"");
+    stage_gone(s, peer);
+    s->talk.later = true;
+    end_with(s, 0, 0);
+    stage_turn(s);
+    for (int i = 0; i < 4; i++) {
+        int at = s->talk.count - 1;
+        bool edit = s->talk.edits[at][0] != 0;
+        s->talk.edit_gone = edit;
+        stage_chat_done(s, &s->talk, s->talk.ids[at], edit ? SENT_RETRY : SENT_OK, edit ? NULL : "x");
+        stage_pass(s, 3000);
+    }
+    int cards = 0;
+    for (int i = 0; i < s->talk.count; i++)
+        cards += strstr(s->talk.texts[i], "step 5") != NULL && s->talk.edits[i][0] == 0;
+    assert_int_equal(cards, 1);
+    assert_int_equal(outbox_count(s->bot, "talk").queued, 0);
+}
+
 static void test_finished(void **state) {
     struct stage *s = *state;
     struct stage_peer *peer = launched(s);
@@ -259,6 +329,9 @@ int main(void) {
         TEST(test_exit_code),
         TEST(test_signal),
         TEST(test_finished),
+        TEST(test_settles),
+        TEST(test_withdrawn),
+        TEST(test_settles_nothing),
         TEST(test_last_bytes_come_first),
         TEST(test_link_that_stays),
         TEST(test_not_started),
