@@ -13,6 +13,10 @@ bool entry_spare(const struct line *line, const struct entry *entry) {
     return line->channel->traits.budget > 0 && strcmp(entry->key, OUTBOX_SPARE_KEY) == 0;
 }
 
+bool entry_note(const struct line *line, const struct entry *entry) {
+    return entry->row.class != MESSAGE_PROGRESS && entry_spare(line, entry);
+}
+
 const struct channel_pace *line_pace(const struct line *line) {
     const struct channel *channel = line->channel;
     bool group = channel->ops->is_group && channel->ops->is_group(channel, line->chat);
@@ -78,8 +82,11 @@ int64_t line_due(const struct bot *bot, const struct line *line, int64_t now, st
     if (line->current || line->closed || line->channel->state != CHANNEL_UP || !line->first) return INT64_MAX;
     struct budget_rules rules = line_rules(line);
     if (probe_under_way(bot, line->channel)) return INT64_MAX;
+    bool note_waits = false;
     for (struct entry *entry = line->first; entry; entry = entry->next) {
-        bool spare = entry_spare(line, entry);
+        bool spare = entry_spare(line, entry), note = entry_note(line, entry);
+        if (note && note_waits) continue; /* not before the one that came first */
+        note_waits = note_waits || note;
         int64_t due_ms = budget_allows(&line->budget, &rules, wall_ms, spare)
                              ? entry_due(line, entry, now, held_for_ms(line, wall_ms))
                              : INT64_MAX;

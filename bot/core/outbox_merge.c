@@ -56,11 +56,16 @@ static int follows(const struct bot *bot, const struct line *line, const struct 
 
 static void gather(const struct bot *bot, struct merge *merge, struct entry *head) {
     struct line *line = merge->line;
+    bool note_waits = false; /* an earlier one stays behind: no later one may ride along */
+    for (const struct entry *entry = line->first; entry != head; entry = entry->next)
+        note_waits = note_waits || entry_note(line, entry);
     (void)take(merge, head);
     int64_t last = head->row.id;
     if (line->channel->traits.budget > 0 && is_text(head))
         for (struct entry *entry = head->next; entry; entry = entry->next) {
-            int verdict = follows(bot, line, head, entry);
+            bool note = entry_note(line, entry), stays = note && note_waits && !head->group_last;
+            int verdict = stays ? 1 : follows(bot, line, head, entry);
+            note_waits = note_waits || (note && verdict != 0);
             if (verdict < 0 || (verdict == 0 && !take(merge, entry))) break;
             if (verdict == 0) last = entry->row.id;
         }

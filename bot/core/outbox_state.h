@@ -142,6 +142,8 @@ MUST_USE int pieces_add(struct bot *bot, struct line *line, const struct outbox_
 
 /* May be passed by others, and must not touch the reserve: progress, on channels with a budget also what nobody asked
  * for. */
+/* News that leaves the reserve alone: it waits its time, lets others pass, and keeps its order among its like. */
+bool entry_note(const struct line *line, const struct entry *entry);
 bool entry_spare(const struct line *line, const struct entry *entry);
 /* The line's pace, by kind of chat. */
 const struct channel_pace *line_pace(const struct line *line);

@@ -88,8 +88,9 @@ async function knock(t, name, kind, answer) {
   assert.deepEqual(end, { code: 0, signal: null }, `${kind}:\n${bot.log.slice(-3000)}`);
   await bot.remove();
   t.diagnostic(`${name}, ${kind}: ${JSON.stringify(figures)} ${answered.channels.find((channel) => channel.name === name).state}`);
-  /* the start, and what comes at once, are in it: a poll each 0.3 s is 200 */
-  assert.ok(figures.requests <= 260, `${kind}: ${figures.requests} requests a minute`);
+  /* the start, and what comes at once, are in it: a poll each 0.3 s is 200. A loop
+     without a pause asks many thousand times */
+  assert.ok(figures.requests <= 600, `${kind}: ${figures.requests} requests a minute`);
   if (SLOW === 1) assert.ok(figures.mib < 100, `${kind}: ${figures.mib} MiB`);
   assert.ok(bot.log.length < 20000, `${kind}: ${bot.log.length} bytes of log`);
 }
