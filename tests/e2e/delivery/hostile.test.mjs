@@ -79,18 +79,18 @@ async function knock(t, name, kind, answer) {
   const section = name === 'weixin' ? `base_url=${one.url}\ncdn_base_url=${one.url}\nenabled=true` : `base_url=${one.url}\ntoken_file=${dir}/token`;
   Object.assign(bot, new Bot({ dir, config: `[channel ${name}]\n${section}\n[access]\nowner=telegram:420001,weixin:${OWNER}\n` }));
   await bot.start();
-  const before = cpu(bot), first = one.count;
+  const before = cpu(bot), first = one.count, begun = performance.now();
   await pause(MINUTE_MS * 2);
   const answered = await bot.json('/api/channels');
-  const figures = { requests: Math.round((one.count - first) / 2), cpu_ms: cpu(bot) - before, mib: Math.round(resident(bot)) };
+  const minutes = (performance.now() - begun) / MINUTE_MS; // a busy machine wakes us late, and the bot went on meanwhile
+  const figures = { requests: Math.round((one.count - first) / minutes), cpu_ms: cpu(bot) - before, mib: Math.round(resident(bot)) };
   const end = await bot.stop();
   await one.close();
   assert.deepEqual(end, { code: 0, signal: null }, `${kind}:\n${bot.log.slice(-3000)}`);
   await bot.remove();
   t.diagnostic(`${name}, ${kind}: ${JSON.stringify(figures)} ${answered.channels.find((channel) => channel.name === name).state}`);
-  /* the start, and what comes at once, are in it: a poll each 0.3 s is 200. A loop
-     without a pause asks many thousand times */
-  assert.ok(figures.requests <= 600, `${kind}: ${figures.requests} requests a minute`);
+  /* the start, and what comes at once, are in it: a poll each 0.3 s is 200 */
+  assert.ok(figures.requests <= 260, `${kind}: ${figures.requests} requests a minute`);
   if (SLOW === 1) assert.ok(figures.mib < 100, `${kind}: ${figures.mib} MiB`);
   assert.ok(bot.log.length < 20000, `${kind}: ${bot.log.length} bytes of log`);
 }
@@ -99,11 +99,11 @@ async function many(t, name, kinds) {
   while (list.length) await Promise.all(list.splice(0, 4).map(([kind, answer]) => knock(t, name, kind, answer)));
 }
 const only = process.env.HOSTILE ?? '';
-test('weixin: a service out of order is not asked without end', { timeout: 300000 * SLOW, skip: only && only !== 'weixin' }, (t) => many(t, 'weixin', { ...COMMON, ...WEIXIN }));
-test('telegram: a service out of order is not asked without end', { timeout: 300000 * SLOW, skip: only && only !== 'telegram' }, (t) => many(t, 'telegram', { ...COMMON, ...TELEGRAM }));
+test('weixin: a service out of order is not asked without end', { timeout: 300000 * SLOW, skip: Boolean(only) && only !== 'weixin' }, (t) => many(t, 'weixin', { ...COMMON, ...WEIXIN }));
+test('telegram: a service out of order is not asked without end', { timeout: 300000 * SLOW, skip: Boolean(only) && only !== 'telegram' }, (t) => many(t, 'telegram', { ...COMMON, ...TELEGRAM }));
 
 // A gateway that does `act` with each peer as soon as it has subscribed (or at once).
-test('wecom: a gateway out of order is not asked without end', { timeout: 300000 * SLOW, skip: only && only !== 'wecom' }, async (t) => {
+test('wecom: a gateway out of order is not asked without end', { timeout: 300000 * SLOW, skip: Boolean(only) && only !== 'wecom' }, async (t) => {
   const callback = (i, userid, content = '状态') => JSON.stringify({ cmd: 'aibot_msg_callback', headers: { req_id: `CB${i}` }, body: { msgid: `m${i}`, aibotid: 'aibX7Kq', chattype: 'single', from: { userid }, msgtype: 'text', text: { content }, create_time: i % 2 ? 9e15 : -5 } });
   const storm = (who) => (peer) => { let i = 0; const timer = setInterval(() => { for (let k = 0; k < 100 && peer.open && !peer.stream.destroyed && !peer.stream.writableNeedDrain; k++) peer.text(callback(++i, who(i))); if (!peer.open || peer.stream.destroyed) clearInterval(timer); }, 10); timer.unref(); };
   const kinds = { 'accepts and hangs up': { then: (peer) => peer.destroy() }, 'hangs up at once': { at: (peer) => peer.destroy() }, 'says nothing': { mute: true }, 'refuses': { errcode: -1 }, 'bad secret': { errcode: 853000 },

@@ -65,13 +65,15 @@ for (const channel of ['weixin', 'telegram', 'wecom'])
     }
     side.calm();
     await look();
+    const state = async () => (await bot.json('/api/channels')).channels.find((one) => one.name === channel).state;
+    await until('the channel is up', async () => await state() === 'up');
     side.says('退出', () => 1);
-    await pause(300);
+    await until('the question', () => side.shown.some(({ text }) => text.includes('60 秒内回')));
     side.says('是', () => 1);
-    await pause(500);
+    await until('the logout', async () => await state() === 'logged_out');
     await look();
     await bot.command(`登录 ${channel}`);
-    await pause(300);
+    if (channel !== 'weixin') await until('the login', async () => await state() === 'up'); // WeChat needs a new scan
     await look();
     assert.deepEqual(await bot.stop(), { code: 0, signal: null });
     if (channel === 'weixin') assert.ok(secrets.size >= 6, `the stand-in handed out ${secrets.size}`);
