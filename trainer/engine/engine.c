@@ -19,8 +19,7 @@ static int fail(char *error, int code, const char *why) {
 }
 
 static int check_options(const struct engine_options *options, char *error) {
-    size_t count = 0;
-    if (options->model == NULL || model_layers(options->model, &count) == NULL) {
+    if (options->model == NULL || model_networks(options->model) == NULL) {
         return fail(error, ENGINE_EMODEL, "no such model");
     }
     if (options->backend == NULL) return fail(error, ENGINE_EBACKEND, "no backend is named");
@@ -46,10 +45,9 @@ static int build(struct engine *engine, const struct engine_options *options, ch
     struct backend *opened = engine->backend;
     snprintf(engine->text, sizeof engine->text, "%s%s%s%s", opened->ops->text(opened), why[0] != '\0' ? " (" : "", why,
              why[0] != '\0' ? ")" : "");
-    size_t layers_count = 0;
-    const struct layer_spec *layers = model_layers(options->model, &layers_count);
+    const struct model_networks *networks = model_networks(options->model);
     struct shape in = {options->model->height, options->model->width, 1};
-    result = network_init(&engine->network, opened, layers, layers_count, in);
+    result = network_init(&engine->network, opened, networks->layers[0], networks->layers_count[0], in);
     if (result < 0)
         return fail(error, result, result == ENGINE_ENOMEM ? "out of memory" : "the network's shapes do not fit");
     engine->moments_count = options->optimiser == OPTIMISER_ADAM ? 2 : 1;
@@ -141,23 +139,20 @@ static void load(struct engine *engine, const uint8_t *pixels, const uint8_t *la
     backend->ops->scale(backend, count, engine->pixels, 255.0f, 0.0f, engine->network.input);
 }
 
-static void update(struct engine *engine, double lr) {
+static void update(struct engine *engine) {
     struct backend *backend = engine->backend;
     struct network *network = &engine->network;
-    engine->step++;
     if (engine->optimiser == OPTIMISER_ADAM) {
         const struct model_info *model = engine->model;
-        struct adam adam = {.lr = lr,
-                            .beta1 = model->beta1,
+        struct adam adam = {.beta1 = model->beta1,
                             .beta2 = model->beta2,
                             .epsilon = model->epsilon,
-                            .weight_decay = model->weight_decay,
-                            .step = engine->step};
+                            .weight_decay = model->weight_decay};
         backend->ops->adam(backend, network->weights_count, &adam, network->weights, network->gradients,
                            engine->moments[0], engine->moments[1]);
     } else {
-        backend->ops->sgd(backend, network->weights_count, lr, engine->momentum, network->weights, network->gradients,
-                          engine->moments[0]);
+        backend->ops->sgd(backend, network->weights_count, engine->momentum, engine->model->weight_decay,
+                          network->weights, network->gradients, engine->moments[0]);
     }
 }
 
@@ -172,15 +167,20 @@ int engine_train(struct engine *engine, const struct batch *batch, const struct 
                         .n = batch->count,
                         .training = true,
                         .dropout = engine->model->has_dropout ? options->dropout : 0,
-                        .dropout_key = random_mix(engine->dropout_seed + engine->step),
                         .weights = network->weights,
                         .gradients = network->gradients};
+    struct step_values values = {.lr = options->lr,
+                                 .dropout_key = random_mix(engine->dropout_seed + engine->step),
+                                 .step = engine->step + 1};
     load(engine, batch->pixels, batch->labels, batch->count);
+    (void)backend->ops->step_begin(backend, 0, &values);
+    engine->step++;
     const float *logits = network_forward(network, &pass);
     backend->ops->softmax_cross_entropy(backend, batch->count, engine->model->classes, logits, engine->labels, NULL,
-                                        network->gradient[0], engine->sums);
+                                        network->gradient[0], NULL, engine->sums);
     network_backward(network, &pass);
-    update(engine, options->lr);
+    update(engine);
+    backend->ops->step_end(backend);
     float sums[2];
     backend->ops->download(backend, sums, engine->sums, sizeof sums);
     result = backend->ops->status(backend);
@@ -197,7 +197,8 @@ static int evaluate_part(struct engine *engine, const uint8_t *pixels, const uin
     load(engine, pixels, labels, n);
     const float *logits = network_forward(&engine->network, &pass);
     backend->ops->softmax_cross_entropy(backend, n, engine->model->classes, logits, engine->labels,
-                                        ret_probabilities != NULL ? engine->probabilities : NULL, NULL, engine->sums);
+                                        ret_probabilities != NULL ? engine->probabilities : NULL, NULL, NULL,
+                                        engine->sums);
     float part[2];
     backend->ops->download(backend, part, engine->sums, sizeof part);
     if (ret_probabilities != NULL) {

@@ -20,11 +20,25 @@ enum engine_error { ENGINE_OK = 0, ENGINE_ENOMEM = -1, ENGINE_EMODEL = -2, ENGIN
 
 enum optimiser_kind { OPTIMISER_ADAM, OPTIMISER_SGD };
 
+/* What a step does, and so what its metrics are:
+ * classify: "loss", "acc" (softmax cross-entropy); reconstruct: "loss" (squared error summed over the pixels, mean over
+ * the batch); variational: "loss" (the same plus KL), "kld"; adversarial: "d_loss", "g_loss". */
+enum model_task { TASK_CLASSIFY, TASK_RECONSTRUCT, TASK_VARIATIONAL, TASK_ADVERSARIAL };
+
+/* What matrix products and convolutions round their inputs to; sums stay float32. */
+enum precision { PRECISION_FLOAT32, PRECISION_TF32, PRECISION_BF16 };
+
 /* One row of the model table (models.c). Everything a front end needs to offer the model. */
 struct model_info {
-    const char *name;      /* golden name: "softmax", "mlp", "cnn", "lenet" */
+    const char *name;      /* golden name: "softmax", "mlp", "cnn", … */
     const char *help;      /* one line: the network */
-    bool classifier;       /* has labels, accuracy, predictions */
+    enum model_task task;
+    bool classifier;       /* task is classify: has labels, accuracy, predictions */
+    bool reconstructs;     /* engine_reconstruct and engine_encode: reconstruct and variational */
+    bool samples_images;   /* engine_sample: variational and adversarial */
+    int64_t latent;        /* numbers of a code: autoencoder 3, conv-autoencoder 32 (8 × 2 × 2), vae 20; noise of the GANs 96; else 0 */
+    bool augment;          /* default of a normal run (cnn3) */
+    double validation;     /* default share of the training images held back (cnn3: 0.1) */
     int64_t height, width, classes;
     const char *metrics[ENGINE_METRICS_MAX]; /* what a step gives, in order: "loss", "acc"; NULL-terminated unless full */
     int metrics_count;
@@ -50,6 +64,8 @@ struct engine_options {
     bool hash_init;        /* weights as tests/golden describes; biases 0 */
     enum optimiser_kind optimiser;
     double momentum;       /* SGD */
+    double weight_decay;   /* L2, added to the gradient; negative: the model's own */
+    enum precision precision; /* a backend that lacks it is refused; float32 everywhere */
     int threads;           /* 0: as many as the process may use */
     const char *cpu;       /* NULL: the best of this CPU; else a CPU backend's kernel set: "avx512", "avx2", "baseline" */
 };
@@ -81,14 +97,47 @@ struct step_options {
 __attribute__((warn_unused_result)) int engine_train(struct engine *engine, const struct batch *batch,
                                                      const struct step_options *options, double *ret_metrics);
 
-/* Forward only, dropout off: the same metrics, and where not NULL the softmax probabilities (count × classes). The
- * batch may be larger than what is computed at once; it is cut inside. */
+/* engine_train in two halves, so that a device need not wait for its metrics: submit begins a step, collect gives the
+ * metrics of steps in their order. At most ENGINE_IN_FLIGHT steps may be submitted and not collected (ENGINE_ESTATE
+ * beyond). batch's memory may be reused once submit returns. Mixing with engine_train: only when all are collected. */
+#define ENGINE_IN_FLIGHT 8
+__attribute__((warn_unused_result)) int engine_submit(struct engine *engine, const struct batch *batch,
+                                                      const struct step_options *options);
+/* 1: the oldest step's metrics; 0: none yet (never with `wait` while one is in flight); negative engine_error: that
+ * step failed. */
+__attribute__((warn_unused_result)) int engine_collect(struct engine *engine, bool wait, double *ret_metrics);
+
+/* Forward only, dropout off, batch normalisation by its running statistics: the same metrics, and where not NULL the
+ * softmax probabilities (count × classes; classifiers only). Noise, where the task has some, is the same for every call
+ * and independent of the training's. The batch may be larger than what is computed at once; it is cut inside. */
 __attribute__((warn_unused_result)) int engine_evaluate(struct engine *engine, const struct batch *batch,
                                                         double *ret_metrics, float *ret_probabilities);
 
+/* ---- what a person may look at; none of it changes the training. ENGINE_EMODEL: not for this model's task ---- */
+
+/* Each sample's own loss (count): cross-entropy (from log-softmax, so never infinite where logits are finite), squared
+ * error, or squared error plus KL; and for classifiers, unless NULL, the predicted class (count). */
+__attribute__((warn_unused_result)) int engine_losses(struct engine *engine, const struct batch *batch,
+                                                      float *ret_losses, uint8_t *ret_predictions);
+/* Images (count × height × width, 0..1) as the network gives them back; a VAE decodes the mean of each code. */
+__attribute__((warn_unused_result)) int engine_reconstruct(struct engine *engine, const struct batch *batch,
+                                                           float *ret_images);
+/* Codes (count × latent): an autoencoder's numbers, a VAE's means. */
+__attribute__((warn_unused_result)) int engine_encode(struct engine *engine, const struct batch *batch,
+                                                      float *ret_codes);
+/* `count` new images (count × height × width, 0..1), a function of the weights and `seed` alone. */
+__attribute__((warn_unused_result)) int engine_sample(struct engine *engine, uint64_t seed, int64_t count,
+                                                      float *ret_images);
+/* The first layer's filters, in the golden layout: *ret_count of ret_height × ret_width (a convolution's kernels; a
+ * dense layer's weights as images). ret_filters: NULL to ask for sizes alone. Not for the variational and adversarial
+ * tasks' second network. */
+__attribute__((warn_unused_result)) int engine_filters(struct engine *engine, int64_t *ret_count, int64_t *ret_height,
+                                                       int64_t *ret_width, float *ret_filters);
+
 /* ---- state: everything that a checkpoint must hold to go on bit for bit ---- */
 
-/* One named array of floats: "conv1.weight", "conv1.weight.adam_m", … in a fixed order. */
+/* One named array of floats: "conv1.weight", "conv1.weight.adam_m", "bn1.running_mean", … in a fixed order; those of
+ * an adversarial model's networks begin with "d." and "g.". */
 struct engine_tensor {
     char name[64];
     int64_t dims[4];

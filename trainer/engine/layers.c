@@ -5,8 +5,6 @@
 
 #include <stdio.h>
 
-#include "random.h"
-
 #define FLOATS_ALIGN 16 /* parameters start on cache lines */
 
 /* ---- convolution, with ReLU and max pool behind it ---- */
@@ -101,14 +99,10 @@ static const struct layer_ops pool_layer = {.own_output = true,
 
 /* ---- dropout: the mask is a function of key and index, computed again on the way back ---- */
 
-static uint64_t dropout_key(const struct layer *layer, const struct pass *pass) {
-    return random_mix(pass->dropout_key ^ random_mix(layer->place));
-}
-
 static float *dropout_forward(struct layer *layer, const struct pass *pass, float *x) {
     if (!pass->training || pass->dropout <= 0) return x;
-    pass->backend->ops->dropout(pass->backend, pass->n * shape_size(layer->in), pass->dropout, dropout_key(layer, pass),
-                                x, layer->y);
+    pass->backend->ops->dropout(pass->backend, pass->n * shape_size(layer->in), pass->dropout, layer->place, x,
+                                layer->y);
     return layer->y;
 }
 
@@ -116,8 +110,7 @@ static void dropout_backward(struct layer *layer, const struct pass *pass, const
     (void)x;
     (void)dx;
     if (pass->dropout <= 0) return;
-    pass->backend->ops->dropout(pass->backend, pass->n * shape_size(layer->in), pass->dropout, dropout_key(layer, pass),
-                                dy, dy);
+    pass->backend->ops->dropout(pass->backend, pass->n * shape_size(layer->in), pass->dropout, layer->place, dy, dy);
 }
 
 static const struct layer_ops dropout_layer = {.own_output = true,
@@ -168,7 +161,7 @@ static int build_conv(struct layer *layer, const struct layer_spec *specs, size_
                                 .pool = 1};
     if (in.h + 2 * spec->pad < spec->kernel || in.w + 2 * spec->pad < spec->kernel) return ENGINE_ESHAPE;
     if (count > 1 && specs[1].kind == LAYER_RELU) {
-        layer->conv.relu = true;
+        layer->conv.activation.kind = ACTIVATION_RELU;
         used++;
         if (count > 2 && specs[2].kind == LAYER_POOL && specs[2].kernel == specs[2].stride && specs[2].kernel <= 15) {
             layer->conv.pool = specs[2].kernel;
@@ -196,7 +189,7 @@ static int build_dense(struct layer *layer, const struct layer_spec *specs, size
     int used = 1;
     layer->ops = &dense_layer;
     if (count > 1 && (specs[1].kind == LAYER_RELU || specs[1].kind == LAYER_SIGMOID)) {
-        layer->activation = specs[1].kind == LAYER_RELU ? ACTIVATION_RELU : ACTIVATION_SIGMOID;
+        layer->activation.kind = specs[1].kind == LAYER_RELU ? ACTIVATION_RELU : ACTIVATION_SIGMOID;
         used++;
     }
     layer->out = (struct shape){1, 1, out};
@@ -236,10 +229,15 @@ int layer_build(struct layer *layer, const struct layer_spec *specs, size_t coun
     case LAYER_POOL:
         used = build_pool(layer, &specs[0]);
         break;
+    case LAYER_CONV_TRANSPOSED:
+    case LAYER_BATCH_NORM:
+        return ENGINE_ESHAPE;
     case LAYER_RELU:
+    case LAYER_LEAKY_RELU:
     case LAYER_SIGMOID:
+    case LAYER_TANH:
         layer->ops = &activation_layer;
-        layer->activation = specs[0].kind == LAYER_RELU ? ACTIVATION_RELU : ACTIVATION_SIGMOID;
+        layer->activation.kind = specs[0].kind == LAYER_RELU ? ACTIVATION_RELU : ACTIVATION_SIGMOID;
         break;
     case LAYER_DROPOUT:
         layer->ops = &dropout_layer;

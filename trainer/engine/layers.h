@@ -36,9 +36,8 @@ struct pass {
     struct backend *backend;
     int64_t n;
     bool training;
-    double dropout;       /* probability to drop, while training */
-    uint64_t dropout_key; /* of this step; each layer mixes in its own place */
-    float *weights;       /* arenas that param.offset points into */
+    double dropout; /* probability to drop, while training */
+    float *weights; /* arenas that param.offset points into */
     float *gradients;
 };
 
@@ -49,10 +48,10 @@ struct layer {
     uint64_t place;   /* in the network, from 0 */
     struct conv conv; /* n is set by the pass */
     struct pool pool;
-    enum activation activation; /* fused behind a dense layer, or the layer itself */
-    int64_t weight, bias;       /* offsets */
-    float *y;                   /* own output (capacity, out); NULL where it works in place */
-    uint8_t *winner;            /* max pool: as y */
+    struct activation activation; /* fused behind a dense layer, or the layer itself */
+    int64_t weight, bias;         /* offsets */
+    float *y;                     /* own output (capacity, out); NULL where it works in place */
+    uint8_t *winner;              /* max pool: as y */
 };
 
 struct layer_ops {

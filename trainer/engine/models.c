@@ -29,10 +29,9 @@ static const struct layer_spec lenet[] = {CONV("conv1", 32, 3, 0), RELU, POOL(2)
                                           CONV("conv2", 64, 3, 0), RELU, POOL(2),
                                           DENSE("fc1", 64),        RELU, DENSE("out", 10)};
 
-#define LAYERS(array) (array), sizeof(array) / sizeof((array)[0])
 #define CLASSIFIER                                                                                                     \
-    .classifier = true, .height = 28, .width = 28, .classes = 10, .metrics = {"loss", "acc"}, .metrics_count = 2,      \
-    .optimiser = OPTIMISER_ADAM, .lr = 0.001, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8
+    .task = TASK_CLASSIFY, .classifier = true, .height = 28, .width = 28, .classes = 10, .metrics = {"loss", "acc"},   \
+    .metrics_count = 2, .optimiser = OPTIMISER_ADAM, .lr = 0.001, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8
 
 static const struct model_info table[] = {
     {.name = "cnn",
@@ -51,10 +50,14 @@ static const struct model_info table[] = {
     {.name = "softmax", .help = "softmax regression on the pixels", .batch = 128, .samples = 600000, CLASSIFIER},
 };
 
-static const struct {
-    const struct layer_spec *layers;
-    size_t count;
-} networks[] = {{LAYERS(cnn)}, {LAYERS(lenet)}, {LAYERS(mlp)}, {LAYERS(softmax)}};
+#define ONE_NETWORK(array)                                                                                             \
+    {                                                                                                                  \
+        .prefixes = {""}, .layers = {(array)}, .layers_count = {sizeof(array) / sizeof((array)[0])}, .count = 1,       \
+        .pixel_divisor = 255                                                                                           \
+    }
+
+static const struct model_networks networks[] = {ONE_NETWORK(cnn), ONE_NETWORK(lenet), ONE_NETWORK(mlp),
+                                                 ONE_NETWORK(softmax)};
 
 #define TABLE_COUNT (sizeof table / sizeof table[0])
 _Static_assert(sizeof networks / sizeof networks[0] == TABLE_COUNT, "one network for each row");
@@ -71,12 +74,9 @@ const struct model_info *model_find(const char *name) {
     return NULL;
 }
 
-const struct layer_spec *model_layers(const struct model_info *model, size_t *ret_count) {
+const struct model_networks *model_networks(const struct model_info *model) {
     for (size_t i = 0; i < TABLE_COUNT; i++) {
-        if (&table[i] == model) {
-            *ret_count = networks[i].count;
-            return networks[i].layers;
-        }
+        if (model == &table[i]) return &networks[i];
     }
     return NULL;
 }

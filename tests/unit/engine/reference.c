@@ -95,12 +95,12 @@ void reference_dense(int64_t n, int64_t in, int64_t out, const double *x, const 
     }
 }
 
-double reference_activation(enum activation kind, double x) {
+double reference_activation(enum activation_kind kind, double x) {
     if (kind == ACTIVATION_RELU) return x < 0 ? 0 : x;
     return kind == ACTIVATION_SIGMOID ? 1 / (1 + exp(-x)) : x;
 }
 
-double reference_slope(enum activation kind, double y) {
+double reference_slope(enum activation_kind kind, double y) {
     if (kind == ACTIVATION_RELU) return y > 0 ? 1 : 0;
     return kind == ACTIVATION_SIGMOID ? y * (1 - y) : 1;
 }

@@ -15,14 +15,19 @@
 #include "guarded.h"
 #include "reference.h"
 
-/* n, h, w, c, k, kh, kw, stride, pad, relu, pool */
+#define NONE                                                                                                           \
+    { ACTIVATION_NONE, 0 }
+#define RELU                                                                                                           \
+    { ACTIVATION_RELU, 0 }
+
+/* n, h, w, c, k, kh, kw, stride, pad, activation, pool */
 static const struct conv shapes[] = {
-    {1, 1, 1, 1, 1, 1, 1, 1, 0, false, 1},    {2, 5, 7, 3, 5, 3, 3, 1, 1, true, 1},
-    {3, 9, 8, 1, 32, 5, 5, 1, 2, true, 2},    {2, 7, 7, 32, 64, 5, 5, 1, 2, true, 2},
-    {5, 11, 13, 4, 17, 3, 2, 1, 0, false, 2}, {2, 10, 10, 2, 16, 3, 3, 3, 1, true, 2},
-    {1, 14, 29, 7, 33, 3, 3, 2, 1, true, 3},  {4, 6, 31, 5, 48, 1, 5, 1, 2, true, 1},
-    {2, 8, 8, 40, 9, 2, 7, 1, 3, false, 1},   {7, 4, 4, 16, 8, 4, 4, 2, 1, true, 1},
-    {3, 13, 13, 32, 64, 3, 3, 1, 0, true, 2}, {1, 3, 40, 3, 3, 3, 3, 1, 1, true, 2},
+    {1, 1, 1, 1, 1, 1, 1, 1, 0, NONE, 1},     {2, 5, 7, 3, 5, 3, 3, 1, 1, RELU, 1},
+    {3, 9, 8, 1, 32, 5, 5, 1, 2, RELU, 2},    {2, 7, 7, 32, 64, 5, 5, 1, 2, RELU, 2},
+    {5, 11, 13, 4, 17, 3, 2, 1, 0, NONE, 2},  {2, 10, 10, 2, 16, 3, 3, 3, 1, RELU, 2},
+    {1, 14, 29, 7, 33, 3, 3, 2, 1, RELU, 3},  {4, 6, 31, 5, 48, 1, 5, 1, 2, RELU, 1},
+    {2, 8, 8, 40, 9, 2, 7, 1, 3, NONE, 1},    {7, 4, 4, 16, 8, 4, 4, 2, 1, RELU, 1},
+    {3, 13, 13, 32, 64, 3, 3, 1, 0, RELU, 2}, {1, 3, 40, 3, 3, 3, 3, 1, 1, RELU, 2},
 };
 #define SHAPES (sizeof shapes / sizeof shapes[0])
 
@@ -78,7 +83,7 @@ static void check_forward(const struct conv *conv, size_t shape, const struct ar
         for (int64_t place = 0; place < conv->pool * conv->pool; place++) {
             best = fmax(best, full[before_pool(conv, i, place)]);
         }
-        double want = conv->relu && best < 0 ? 0 : best;
+        double want = conv->activation.kind == ACTIVATION_RELU && best < 0 ? 0 : best;
         assert_near(y[i], want, scale, "y", shape, i);
         if (conv->pool > 1) {
             assert_in_range(winner[i], 0, conv->pool * conv->pool - 1);
@@ -95,7 +100,7 @@ static void check_backward(const struct conv *conv, size_t shape, struct arrays 
            *dw_want = calloc((size_t)a->w_count, sizeof *dw_want);
     double *dbias_want = calloc((size_t)conv->k, sizeof *dbias_want), *dy = guarded_read(&a->dy);
     for (int64_t i = 0; i < a->y_count; i++) {
-        double slope = conv->relu ? reference_slope(ACTIVATION_RELU, y[i]) : 1;
+        double slope = conv->activation.kind == ACTIVATION_RELU ? reference_slope(ACTIVATION_RELU, y[i]) : 1;
         dfull[before_pool(conv, i, conv->pool > 1 ? winner[i] : 0)] = dy[i] * slope;
         dbias_want[i % conv->k] += dy[i] * slope;
     }
@@ -154,7 +159,8 @@ static void test_conv(void **state) {
 
 /* Equal values: the first wins; NaN is not hidden by pool or ReLU. */
 static void conv_ties_and_nan(struct backend *backend) {
-    struct conv conv = {.n = 1, .h = 2, .w = 4, .c = 1, .k = 1, .kh = 1, .kw = 1, .stride = 1, .relu = true, .pool = 2};
+    struct conv conv = {
+        .n = 1, .h = 2, .w = 4, .c = 1, .k = 1, .kh = 1, .kw = 1, .stride = 1, .activation = RELU, .pool = 2};
     struct guarded x = guarded_floats(backend, 8, 0), w = guarded_floats(backend, 1, 0),
                    bias = guarded_floats(backend, 1, 0);
     struct guarded y = guarded_floats(backend, 2, 0), winner = guarded_bytes(backend, 2);

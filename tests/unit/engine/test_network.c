@@ -59,8 +59,8 @@ struct run {
 
 static double *forward_spec(const struct run *run, const struct layer_spec *spec, const struct layer *layer,
                             struct shape in, const double *x, struct shape *ret_out) {
-    struct conv conv = {N,         in.h,  in.w, in.c, spec->width, spec->kernel, spec->kernel, spec->stride,
-                        spec->pad, false, 1};
+    struct conv conv = {
+        N, in.h, in.w, in.c, spec->width, spec->kernel, spec->kernel, spec->stride, spec->pad, {ACTIVATION_NONE, 0}, 1};
     struct pool pool = {N, in.h, in.w, in.c, spec->kernel, spec->stride};
     struct shape out = in;
     if (spec->kind == LAYER_CONV) out = (struct shape){conv_rows(&conv), conv_columns(&conv), spec->width};
@@ -157,14 +157,15 @@ static void check_network(struct backend *backend, const struct layer_spec *spec
                         .n = N,
                         .training = true,
                         .dropout = DROPOUT,
-                        .dropout_key = KEY,
                         .weights = network.weights,
                         .gradients = network.gradients};
+    const struct step_values values = {.step = 1, .dropout_key = KEY};
+    backend->ops->step_begin(backend, 1, &values);
     uint8_t *labels = backend->ops->alloc(backend, N);
     float *sums = backend->ops->alloc(backend, 2 * sizeof(float)), got[2];
     backend->ops->upload(backend, labels, run.labels, N);
     const float *logits = network_forward(&network, &pass);
-    backend->ops->softmax_cross_entropy(backend, N, CLASSES, logits, labels, NULL, network.gradient[0], sums);
+    backend->ops->softmax_cross_entropy(backend, N, CLASSES, logits, labels, NULL, network.gradient[0], NULL, sums);
     network_backward(&network, &pass);
     backend->ops->download(backend, got, sums, sizeof got);
     assert_true(fabs((double)got[0] / N - loss_of(&run)) < 1e-6);

@@ -13,6 +13,7 @@
 
 #include "every_backend.h"
 #include "guarded.h"
+#include "random.h"
 #include "reference.h"
 
 #define RELEASE(array) guarded_release(&(array))
@@ -67,14 +68,17 @@ static void gemms(struct backend *backend) {
 }
 
 static const int64_t widths[] = {1, 3, 10, 17, 64, 133, 1030};
-static const enum activation kinds[] = {ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_SIGMOID};
+static const enum activation_kind kinds[] = {ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_SIGMOID};
 
-static void check_activation(struct backend *backend, int64_t n, int64_t width, enum activation kind, bool biased) {
+static void check_activation(struct backend *backend, int64_t n, int64_t width, enum activation_kind kind,
+                             bool biased) {
     struct guarded bias = guarded_floats(backend, width, 1), y = guarded_floats(backend, n * width, 2);
     struct guarded dy = guarded_floats(backend, n * width, 3), dbias = guarded_floats(backend, width, 0);
     double *x = guarded_read(&y), *b = guarded_read(&bias), *upper = guarded_read(&dy);
-    backend->ops->bias_activation(backend, n, width, biased ? bias.values : NULL, kind, y.values);
-    backend->ops->activation_backward(backend, n, width, kind, y.values, dy.values, biased ? dbias.values : NULL);
+    backend->ops->bias_activation(backend, n, width, biased ? bias.values : NULL, (struct activation){kind, 0},
+                                  y.values);
+    backend->ops->activation_backward(backend, n, width, (struct activation){kind, 0}, y.values, dy.values,
+                                      biased ? dbias.values : NULL);
     double *got = guarded_read(&y), *slopes = guarded_read(&dy), *sums = guarded_read(&dbias);
     double *want_sums = calloc((size_t)width, sizeof *want_sums);
     for (int64_t i = 0; i < n * width; i++) {
@@ -107,11 +111,15 @@ static void activations(struct backend *backend) {
     }
 }
 
-static void check_dropout(struct backend *backend, int64_t count, double p, uint64_t key) {
+static void check_dropout(struct backend *backend, int64_t count, double p, uint64_t place) {
+    const struct step_values values = {.step = 1, .dropout_key = 77};
+    uint64_t key = random_mix(77 ^ random_mix(place));
+    backend->ops->step_begin(backend, 1, &values);
     struct guarded from = guarded_floats(backend, count, 1), to = guarded_floats(backend, count, 0);
     double *x = guarded_read(&from);
-    backend->ops->dropout(backend, count, p, key, from.values, to.values);
-    backend->ops->dropout(backend, count, p, key, from.values, from.values); /* in place */
+    backend->ops->dropout(backend, count, p, place, from.values, to.values);
+    backend->ops->dropout(backend, count, p, place, from.values, from.values); /* in place */
+    backend->ops->step_end(backend);
     double *y = guarded_read(&to), *again = guarded_read(&from);
     int64_t dropped = 0;
     for (int64_t i = 0; i < count; i++) {
@@ -132,7 +140,7 @@ static void check_dropout(struct backend *backend, int64_t count, double p, uint
 static void dropouts(struct backend *backend) {
     check_dropout(backend, 1, 0.5, 7);
     check_dropout(backend, 101, 0.25, 8);
-    check_dropout(backend, 40001, 0.25, UINT64_MAX - 3); /* the counter wraps */
+    check_dropout(backend, 40001, 0.25, UINT64_MAX - 3);
     check_dropout(backend, 40000, 0.9, 10);
 }
 
@@ -151,7 +159,7 @@ static void check_loss(struct backend *backend, int64_t n, int64_t classes) {
         right += best == label[i];
     }
     guarded_write(&labels, label);
-    backend->ops->softmax_cross_entropy(backend, n, classes, logits.values, labels.values, p.values, d.values,
+    backend->ops->softmax_cross_entropy(backend, n, classes, logits.values, labels.values, p.values, d.values, NULL,
                                         sums.values);
     double loss = reference_loss(n, classes, x, label, want);
     double *got = guarded_read(&d), *ps = guarded_read(&p), *s = guarded_read(&sums);
@@ -183,12 +191,12 @@ static void losses(struct backend *backend) {
                    sums = guarded_floats(backend, 2, 0);
     guarded_write(&logits, (float[]){3e38f, -3e38f, -3e38f, 3e38f});
     guarded_write(&labels, (uint8_t[]){0, 1});
-    backend->ops->softmax_cross_entropy(backend, 2, 2, logits.values, labels.values, NULL, NULL, sums.values);
+    backend->ops->softmax_cross_entropy(backend, 2, 2, logits.values, labels.values, NULL, NULL, NULL, sums.values);
     double *s = guarded_read(&sums);
     assert_true(s[0] == 0 && s[1] == 2);
     free(s);
     guarded_write(&labels, (uint8_t[]){0, 255});
-    backend->ops->softmax_cross_entropy(backend, 2, 2, logits.values, labels.values, NULL, NULL, sums.values);
+    backend->ops->softmax_cross_entropy(backend, 2, 2, logits.values, labels.values, NULL, NULL, NULL, sums.values);
     s = guarded_read(&sums);
     assert_true(isnan(s[0]));
     free(s);
@@ -205,9 +213,11 @@ static void check_adam(struct backend *backend, int64_t count, double decay) {
     guarded_write(&v, zeros);
     double *ws = guarded_read(&w), *gs = guarded_read(&g), *ms = guarded_read(&m), *vs = guarded_read(&v);
     for (uint64_t step = 1; step <= 5; step++) {
-        struct adam adam = {
-            .lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = decay, .step = step};
+        const struct step_values values = {.lr = 0.01, .step = step};
+        const struct adam adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = decay};
+        backend->ops->step_begin(backend, 2, &values);
         backend->ops->adam(backend, count, &adam, w.values, g.values, m.values, v.values);
+        backend->ops->step_end(backend);
         for (int64_t i = 0; i < count; i++) {
             double slope = gs[i] + decay * ws[i];
             ms[i] = 0.9 * ms[i] + 0.1 * slope;
@@ -237,11 +247,14 @@ static void check_sgd(struct backend *backend, int64_t count) {
     struct guarded w = guarded_floats(backend, count, 1), g = guarded_floats(backend, count, 2);
     struct guarded v = guarded_floats(backend, count, 3);
     double *ws = guarded_read(&w), *gs = guarded_read(&g), *vs = guarded_read(&v);
-    backend->ops->sgd(backend, count, 0.1, 0.9, w.values, g.values, v.values);
+    const struct step_values values = {.lr = 0.1, .step = 1};
+    backend->ops->step_begin(backend, 3, &values);
+    backend->ops->sgd(backend, count, 0.9, 0.01, w.values, g.values, v.values);
+    backend->ops->step_end(backend);
     double *w_got = guarded_read(&w), *v_got = guarded_read(&v);
     for (int64_t i = 0; i < count; i++) {
-        assert_near(v_got[i], 0.9 * vs[i] + gs[i], 1, "velocity", i);
-        assert_near(w_got[i], ws[i] - 0.1 * (0.9 * vs[i] + gs[i]), 1, "sgd's weight", i);
+        assert_near(v_got[i], 0.9 * vs[i] + gs[i] + 0.01 * ws[i], 1, "velocity", i);
+        assert_near(w_got[i], ws[i] - 0.1 * (0.9 * vs[i] + gs[i] + 0.01 * ws[i]), 1, "sgd's weight", i);
     }
     double *const all[] = {ws, gs, vs, w_got, v_got};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {

@@ -108,7 +108,8 @@ static void forward_image(const struct cpu *cpu, const struct conv *conv, const 
                                 .kp = plan->kp,
                                 .k = conv->k,
                                 .bias = bias,
-                                .relu = conv->relu,
+                                .rectify = conv->activation.kind != ACTIVATION_NONE,
+                                .slope = conv->activation.slope,
                                 .pool = conv->pool,
                                 .columns = plan->out_w};
     copy_into_frame(conv, plan, image, scratch.frame);
@@ -267,7 +268,8 @@ void cpu_conv_backward_data(struct backend *backend, const struct conv *conv, co
         for (int64_t i = 0; i < conv->n; i++) {
             int64_t out = i * plan.out_size;
             memset(scratch.frame, 0, (size_t)plan.frame * 4);
-            cpu->kernels->mask(plan.cells, conv->k, conv->relu, y + out, dy + out, scratch.gradient, NULL);
+            cpu->kernels->mask(plan.cells, conv->k, conv->activation.kind != ACTIVATION_NONE, conv->activation.slope,
+                               y + out, dy + out, scratch.gradient, NULL);
             list_by_cell(conv, &plan, scratch.gradient, winner != NULL ? winner + out : NULL, scratch);
             data_image(cpu, conv, &plan, filters, scratch);
             copy_from_frame(conv, &plan, scratch.frame, dx + i * conv->h * conv->w * conv->c);
@@ -365,7 +367,8 @@ void cpu_conv_backward_weights(struct backend *backend, const struct conv *conv,
             for (int64_t i = first; i < last; i++) {
                 int64_t out = i * plan.out_size;
                 copy_into_frame(conv, &plan, x + i * conv->h * conv->w * conv->c, scratch.frame);
-                cpu->kernels->mask(plan.cells, conv->k, conv->relu, y + out, dy + out, scratch.gradient, scratch.dbias);
+                cpu->kernels->mask(plan.cells, conv->k, conv->activation.kind != ACTIVATION_NONE,
+                                   conv->activation.slope, y + out, dy + out, scratch.gradient, scratch.dbias);
                 list_by_filter(conv, &plan, scratch.gradient, winner != NULL ? winner + out : NULL, scratch);
                 weights_image(cpu, conv, &plan, scratch);
             }

@@ -21,6 +21,8 @@ struct cpu {
     struct blas blas;
     int threads;
     int status;
+    struct step_values step;
+    float fetched[BACKEND_FETCH_SLOTS][BACKEND_FETCH_FLOATS];
     char *shared; /* scratch of all threads together */
     size_t shared_bytes;
     char *own; /* scratch of each thread, own_bytes apart */

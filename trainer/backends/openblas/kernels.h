@@ -30,7 +30,8 @@ struct finish_job {
     const float *rows; /* (pool, row_floats) */
     int64_t row_floats, kp, k;
     const float *bias; /* kp */
-    bool relu;
+    bool rectify;      /* x < 0: slope × x; plain ReLU has slope 0 */
+    float slope;
     int64_t pool, columns;
     float *y;
     uint8_t *winner; /* NULL where pool is 1 */
@@ -67,17 +68,19 @@ struct kernels {
     void (*conv_finish)(const struct finish_job *job);
     void (*gather)(const struct gather_job *job);
     void (*scale)(int64_t count, const uint8_t *from, float divisor, float shift, float *to);
-    void (*bias_activation)(int64_t n, int64_t width, const float *bias, enum activation kind, float *y);
+    void (*bias_activation)(int64_t n, int64_t width, const float *bias, struct activation activation, float *y);
     /* Columns first..last of (n, width). */
-    void (*activation_backward)(int64_t n, int64_t width, int64_t first, int64_t last, enum activation kind,
+    void (*activation_backward)(int64_t n, int64_t width, int64_t first, int64_t last, struct activation activation,
                                 const float *y, float *dy, float *dbias);
-    /* out (n, width) = dy where ReLU (if there is one) let y through, else 0; sums (width) += its columns, unless NULL.
+    /* out (n, width) = dy, times slope where a rectifier (if there is one) gave y <= 0; sums (width) += its columns,
+     * unless NULL.
      */
-    void (*mask)(int64_t n, int64_t width, bool relu, const float *y, const float *dy, float *out, float *sums);
+    void (*mask)(int64_t n, int64_t width, bool rectify, float slope, const float *y, const float *dy, float *out,
+                 float *sums);
     void (*dropout)(int64_t first, int64_t last, uint32_t below, float factor, uint64_t key, const float *from,
                     float *to);
     void (*adam)(int64_t count, const struct adam_job *job, float *w, const float *g, float *m, float *v);
-    void (*sgd)(int64_t count, float lr, float momentum, float *w, const float *g, float *velocity);
+    void (*sgd)(int64_t count, float lr, float momentum, float weight_decay, float *w, const float *g, float *velocity);
 };
 
 /* The set called `name`, or with NULL or "" the best that this CPU runs. NULL: no such set, or not for this CPU. */

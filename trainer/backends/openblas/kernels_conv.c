@@ -107,8 +107,8 @@ void SET(conv_row)(const struct row_job *job) {
     }
 }
 
-ALWAYS_INLINE float relu_one(float value) {
-    return value < 0 ? 0.0f : value; /* keeps NaN */
+ALWAYS_INLINE float rectified_one(float value, float slope) {
+    return value < 0 ? slope * value : value; /* keeps NaN */
 }
 
 /* One output pixel without a pool. */
@@ -116,12 +116,12 @@ static void finish_plain(const struct finish_job *job, const float *from, float 
     int64_t k = 0;
     for (; k + KERNELS_WIDTH <= job->k; k += KERNELS_WIDTH) {
         vector value = load(from + k) + load(job->bias + k);
-        if (job->relu) value = rectified(value);
+        if (job->rectify) value = rectified(value, job->slope);
         store(y + k, value);
     }
     for (; k < job->k; k++) {
         float value = from[k] + job->bias[k];
-        y[k] = job->relu ? relu_one(value) : value;
+        y[k] = job->rectify ? rectified_one(value, job->slope) : value;
     }
 }
 
@@ -139,7 +139,7 @@ ALWAYS_INLINE void finish_window(const struct finish_job *job, const float *from
         }
     }
     best += load(job->bias + k);
-    if (job->relu) best = rectified(best);
+    if (job->rectify) best = rectified(best, job->slope);
     int64_t left = job->k - k;
     if (left >= KERNELS_WIDTH) {
         bytes places = __builtin_convertvector(place, bytes);

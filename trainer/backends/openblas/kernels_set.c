@@ -17,7 +17,7 @@ static float sigmoid(float x) {
     return 1.0f / (1.0f + expf(-x));
 }
 
-static void bias_activation(int64_t n, int64_t width, const float *restrict bias, enum activation kind,
+static void bias_activation(int64_t n, int64_t width, const float *restrict bias, struct activation activation,
                             float *restrict y) {
     for (int64_t row = 0; row < n; row++, y += width) {
         if (bias != NULL) {
@@ -25,19 +25,23 @@ static void bias_activation(int64_t n, int64_t width, const float *restrict bias
                 y[i] += bias[i];
             }
         }
-        if (kind == ACTIVATION_RELU) {
+        if (activation.kind == ACTIVATION_RELU || activation.kind == ACTIVATION_LEAKY_RELU) {
             for (int64_t i = 0; i < width; i++) {
-                y[i] = y[i] < 0 ? 0.0f : y[i];
+                y[i] = y[i] < 0 ? activation.slope * y[i] : y[i];
             }
-        } else if (kind == ACTIVATION_SIGMOID) {
+        } else if (activation.kind == ACTIVATION_SIGMOID) {
             for (int64_t i = 0; i < width; i++) {
                 y[i] = sigmoid(y[i]);
+            }
+        } else if (activation.kind == ACTIVATION_TANH) {
+            for (int64_t i = 0; i < width; i++) {
+                y[i] = tanhf(y[i]);
             }
         }
     }
 }
 
-static void activation_backward(int64_t n, int64_t width, int64_t first, int64_t last, enum activation kind,
+static void activation_backward(int64_t n, int64_t width, int64_t first, int64_t last, struct activation activation,
                                 const float *restrict y, float *restrict dy, float *restrict dbias) {
     if (dbias != NULL) {
         for (int64_t i = first; i < last; i++) {
@@ -45,13 +49,17 @@ static void activation_backward(int64_t n, int64_t width, int64_t first, int64_t
         }
     }
     for (int64_t row = 0; row < n; row++, y += width, dy += width) {
-        if (kind == ACTIVATION_RELU) {
+        if (activation.kind == ACTIVATION_RELU || activation.kind == ACTIVATION_LEAKY_RELU) {
             for (int64_t i = first; i < last; i++) {
-                dy[i] = y[i] <= 0 ? 0.0f : dy[i];
+                dy[i] = y[i] <= 0 ? activation.slope * dy[i] : dy[i];
             }
-        } else if (kind == ACTIVATION_SIGMOID) {
+        } else if (activation.kind == ACTIVATION_SIGMOID) {
             for (int64_t i = first; i < last; i++) {
                 dy[i] *= y[i] * (1.0f - y[i]);
+            }
+        } else if (activation.kind == ACTIVATION_TANH) {
+            for (int64_t i = first; i < last; i++) {
+                dy[i] *= 1.0f - y[i] * y[i];
             }
         }
         if (dbias != NULL) {
@@ -62,12 +70,12 @@ static void activation_backward(int64_t n, int64_t width, int64_t first, int64_t
     }
 }
 
-static void mask_gradient(int64_t n, int64_t width, bool relu, const float *restrict y, const float *restrict dy,
-                          float *restrict out, float *restrict sums) {
+static void mask_gradient(int64_t n, int64_t width, bool rectify, float slope, const float *restrict y,
+                          const float *restrict dy, float *restrict out, float *restrict sums) {
     for (int64_t row = 0; row < n; row++, y += width, dy += width, out += width) {
-        if (relu) {
+        if (rectify) {
             for (int64_t i = 0; i < width; i++) {
-                out[i] = y[i] <= 0 ? 0.0f : dy[i];
+                out[i] = y[i] <= 0 ? slope * dy[i] : dy[i];
             }
         } else {
             memcpy(out, dy, (size_t)width * sizeof *out);
@@ -99,10 +107,10 @@ static void adam(int64_t count, const struct adam_job *job, float *restrict w, c
     }
 }
 
-static void sgd(int64_t count, float lr, float momentum, float *restrict w, const float *restrict g,
+static void sgd(int64_t count, float lr, float momentum, float weight_decay, float *restrict w, const float *restrict g,
                 float *restrict velocity) {
     for (int64_t i = 0; i < count; i++) {
-        velocity[i] = momentum * velocity[i] + g[i];
+        velocity[i] = momentum * velocity[i] + (g[i] + weight_decay * w[i]);
         w[i] -= lr * velocity[i];
     }
 }

@@ -35,9 +35,9 @@ ALWAYS_INLINE vector choose(mask which, vector yes, vector no) {
     return (vector)(((mask)yes & which) | ((mask)no & ~which));
 }
 
-/* ReLU that keeps NaN. */
-ALWAYS_INLINE vector rectified(vector value) {
-    return (vector)((mask)value & ~(value < (vector){0}));
+/* ReLU (slope 0) or leaky ReLU; keeps NaN. */
+ALWAYS_INLINE vector rectified(vector value, float slope) {
+    return choose(value < (vector){0}, value * slope, value);
 }
 
 #define JOIN2(a, b) a##_##b

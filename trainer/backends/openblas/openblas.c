@@ -118,6 +118,32 @@ static void cpu_zero(struct backend *backend, void *target, size_t bytes) {
     memset(target, 0, bytes);
 }
 
+static void cpu_copy(struct backend *backend, void *target, const void *source, size_t bytes) {
+    (void)backend;
+    memcpy(target, source, bytes);
+}
+
+static void cpu_fetch(struct backend *backend, int slot, const float *source, int count) {
+    memcpy(of(backend)->fetched[slot], source, (size_t)count * sizeof *source);
+}
+
+static bool cpu_fetched(struct backend *backend, int slot, bool wait, float *host, int count) {
+    (void)wait;
+    memcpy(host, of(backend)->fetched[slot], (size_t)count * sizeof *host);
+    return true;
+}
+
+/* Nothing is recorded: each operation runs when it is called. */
+static bool cpu_step_begin(struct backend *backend, uint64_t shape, const struct step_values *values) {
+    (void)shape;
+    of(backend)->step = *values;
+    return false;
+}
+
+static void cpu_step_end(struct backend *backend) {
+    (void)backend;
+}
+
 static bool grow(struct cpu *cpu, char **memory, size_t bytes) {
     char *grown = cpu_alloc(&cpu->backend, bytes);
     if (grown == NULL) {
@@ -184,29 +210,31 @@ static void cpu_gemm(struct backend *backend, const struct gemm *gemm, const flo
 }
 
 static void cpu_bias_activation(struct backend *backend, int64_t n, int64_t width, const float *bias,
-                                enum activation kind, float *y) {
+                                struct activation activation, float *y) {
     struct cpu *cpu = of(backend);
     int threads = threads_for(cpu, n * width);
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (int i = 0; i < threads; i++) {
         int64_t first = n * i / threads, last = n * (i + 1) / threads;
-        cpu->kernels->bias_activation(last - first, width, bias, kind, y + first * width);
+        cpu->kernels->bias_activation(last - first, width, bias, activation, y + first * width);
     }
 }
 
-static void cpu_activation_backward(struct backend *backend, int64_t n, int64_t width, enum activation kind,
+static void cpu_activation_backward(struct backend *backend, int64_t n, int64_t width, struct activation activation,
                                     const float *y, float *dy, float *dbias) {
     struct cpu *cpu = of(backend);
     int threads = threads_for(cpu, n * width);
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (int i = 0; i < threads; i++) {
         struct range r = part(width, i, threads);
-        cpu->kernels->activation_backward(n, width, r.first, r.last, kind, y, dy, dbias);
+        cpu->kernels->activation_backward(n, width, r.first, r.last, activation, y, dy, dbias);
     }
 }
 
-static void cpu_dropout(struct backend *backend, int64_t count, double p, uint64_t key, const float *from, float *to) {
+static void cpu_dropout(struct backend *backend, int64_t count, double p, uint64_t place, const float *from,
+                        float *to) {
     struct cpu *cpu = of(backend);
+    uint64_t key = random_mix(cpu->step.dropout_key ^ random_mix(place));
     double below = p * 4294967296.0;
     uint32_t limit = below >= 4294967295.0 ? UINT32_MAX : (uint32_t)below;
     int threads = threads_for(cpu, count);
@@ -220,13 +248,13 @@ static void cpu_dropout(struct backend *backend, int64_t count, double p, uint64
 static void cpu_adam(struct backend *backend, int64_t count, const struct adam *adam, float *w, const float *g,
                      float *m, float *v) {
     struct cpu *cpu = of(backend);
-    double step = (double)adam->step;
+    double step = (double)cpu->step.step;
     struct adam_job job = {.beta1 = (float)adam->beta1,
                            .beta1_rest = (float)(1 - adam->beta1),
                            .beta2 = (float)adam->beta2,
                            .beta2_rest = (float)(1 - adam->beta2),
                            .weight_decay = (float)adam->weight_decay,
-                           .step_size = (float)(adam->lr / (1 - pow(adam->beta1, step))),
+                           .step_size = (float)(cpu->step.lr / (1 - pow(adam->beta1, step))),
                            .root_correction = (float)(1 / sqrt(1 - pow(adam->beta2, step))),
                            .epsilon = (float)adam->epsilon};
     int threads = threads_for(cpu, count);
@@ -237,14 +265,15 @@ static void cpu_adam(struct backend *backend, int64_t count, const struct adam *
     }
 }
 
-static void cpu_sgd(struct backend *backend, int64_t count, double lr, double momentum, float *w, const float *g,
-                    float *velocity) {
+static void cpu_sgd(struct backend *backend, int64_t count, double momentum, double weight_decay, float *w,
+                    const float *g, float *velocity) {
     struct cpu *cpu = of(backend);
     int threads = threads_for(cpu, count);
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (int i = 0; i < threads; i++) {
         struct range r = part(count, i, threads);
-        cpu->kernels->sgd(r.last - r.first, (float)lr, (float)momentum, w + r.first, g + r.first, velocity + r.first);
+        cpu->kernels->sgd(r.last - r.first, (float)cpu->step.lr, (float)momentum, (float)weight_decay, w + r.first,
+                          g + r.first, velocity + r.first);
     }
 }
 
@@ -277,14 +306,17 @@ static double softmax_row(int64_t classes, const float *logits, int64_t label, d
 }
 
 static void cpu_softmax_cross_entropy(struct backend *backend, int64_t n, int64_t classes, const float *logits,
-                                      const uint8_t *labels, float *probabilities, float *dlogits, float *sums) {
+                                      const uint8_t *labels, float *probabilities, float *dlogits, float *losses,
+                                      float *sums) {
     struct cpu *cpu = of(backend);
     if (!cpu_scratch(cpu, (size_t)classes * sizeof(double), 0)) return;
     double *p = (double *)(void *)cpu->shared, loss = 0;
     int64_t right = 0;
     for (int64_t i = 0; i < n; i++) {
         int64_t best = 0;
-        loss += softmax_row(classes, logits + i * classes, labels[i], p, &best);
+        double one = softmax_row(classes, logits + i * classes, labels[i], p, &best);
+        loss += one;
+        if (losses != NULL) losses[i] = (float)one;
         right += best == labels[i];
         for (int64_t c = 0; c < classes; c++) {
             if (probabilities != NULL) probabilities[i * classes + c] = (float)p[c];
@@ -307,6 +339,11 @@ const struct backend_ops backend_openblas = {
     .upload = cpu_upload,
     .download = cpu_download,
     .zero = cpu_zero,
+    .copy = cpu_copy,
+    .fetch = cpu_fetch,
+    .fetched = cpu_fetched,
+    .step_begin = cpu_step_begin,
+    .step_end = cpu_step_end,
     .scale = cpu_scale,
     .gemm = cpu_gemm,
     .bias_activation = cpu_bias_activation,
