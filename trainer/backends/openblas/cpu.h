@@ -44,6 +44,14 @@ static inline int this_thread(void) {
 #endif
 }
 
+/* The caller's `cpu` with kernels, OpenBLAS and threads as the options say (not their precision: who opens it checks
+ * that). Its table is backend_openblas; a backend that is built upon this one has a struct cpu as its first member, a
+ * table of its own made of those entries (each takes a struct cpu), and sets backend.ops, text and numerics itself.
+ * 0, or negative engine_error and one line in `error` (ENGINE_ERROR_SIZE); then there is nothing to release. */
+__attribute__((warn_unused_result)) int cpu_init(struct cpu *cpu, const struct backend_options *options, char *error);
+/* Frees the scratch memory, not `cpu`. */
+void cpu_release(struct cpu *cpu);
+
 /* Makes room for `shared` bytes and `own` bytes a thread. False: no memory, and status says so. */
 bool cpu_scratch(struct cpu *cpu, size_t shared, size_t own);
 

@@ -43,7 +43,7 @@ static int threads_allowed(void) {
     return quota < allowed ? quota : allowed;
 }
 
-static int cpu_open(const struct backend_options *options, struct backend **ret_backend, char *error) {
+int cpu_init(struct cpu *cpu, const struct backend_options *options, char *error) {
     const struct kernels *kernels = kernels_find(options->cpu);
     if (kernels == NULL) {
         snprintf(error, ENGINE_ERROR_SIZE, "openblas: no kernels \"%.32s\" for this CPU (avx512, avx2, baseline)",
@@ -52,28 +52,45 @@ static int cpu_open(const struct backend_options *options, struct backend **ret_
     }
     struct blas blas;
     if (blas_open(kernels->name, &blas, error, ENGINE_ERROR_SIZE) < 0) return ENGINE_EBACKEND;
-    struct cpu *cpu = calloc(1, sizeof *cpu);
+    *cpu = (struct cpu){.backend.ops = &backend_openblas,
+                        .kernels = kernels,
+                        .blas = blas,
+                        .threads = options->threads > 0 ? options->threads : threads_allowed()};
+    snprintf(cpu->text, sizeof cpu->text, "openblas (%s, %s kernels, %d thread%s%s)", blas.core, kernels->name,
+             cpu->threads, cpu->threads == 1 ? "" : "s", blas.openmp ? "" : ", OpenBLAS without OpenMP: slower");
+    snprintf(cpu->numerics, sizeof cpu->numerics, "openblas/%s/%s/%d", blas.core, kernels->name, cpu->threads);
+    return ENGINE_OK;
+}
+
+void cpu_release(struct cpu *cpu) {
+    free(cpu->shared);
+    free(cpu->own);
+    *cpu = (struct cpu){0};
+}
+
+static int cpu_open(const struct backend_options *options, struct backend **ret_backend, char *error) {
+    if (options->precision != PRECISION_FLOAT32) {
+        snprintf(error, ENGINE_ERROR_SIZE, "openblas computes in float32 only; tf32 and bf16 need cuda");
+        return ENGINE_EBACKEND;
+    }
+    struct cpu *cpu = malloc(sizeof *cpu);
     if (cpu == NULL) {
         snprintf(error, ENGINE_ERROR_SIZE, "openblas: out of memory");
         return ENGINE_ENOMEM;
     }
-    cpu->backend.ops = &backend_openblas;
-    cpu->kernels = kernels;
-    cpu->blas = blas;
-    cpu->threads = options->threads > 0 ? options->threads : threads_allowed();
-    snprintf(cpu->text, sizeof cpu->text, "openblas (%s, %s kernels, %d thread%s%s)", blas.core, kernels->name,
-             cpu->threads, cpu->threads == 1 ? "" : "s", blas.openmp ? "" : ", OpenBLAS without OpenMP: slower");
-    snprintf(cpu->numerics, sizeof cpu->numerics, "openblas/%s/%s/%d", blas.core, kernels->name, cpu->threads);
+    int code = cpu_init(cpu, options, error);
+    if (code < 0) {
+        free(cpu);
+        return code;
+    }
     *ret_backend = &cpu->backend;
     return ENGINE_OK;
 }
 
 static void cpu_close(struct backend *backend) {
     if (backend == NULL) return;
-    struct cpu *cpu = of(backend);
-    free(cpu->shared);
-    free(cpu->own);
-    free(cpu);
+    cpu_release(of(backend));
+    free(backend);
 }
 
 static const char *cpu_text(const struct backend *backend) {
