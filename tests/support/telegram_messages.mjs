@@ -53,6 +53,7 @@ function paced(server, call, chat, edit) {
   const now = server.clock.now(), held = Math.max(chat.held_until, server.held_until);
   const tooMany = (seconds) => {
     const until = now + seconds * 1000;
+    chat.held_before = chat.held_until;
     chat.held_until = Math.max(chat.held_until, until);
     server.limited++;
     refuse(429, `Too Many Requests: retry after ${seconds}`, { retry_after: seconds });

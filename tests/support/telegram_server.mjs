@@ -169,7 +169,11 @@ export class TelegramServer extends StandIn {
     if (action?.delay !== undefined) return void setTimeout(go, action.delay);
     if (action?.code !== undefined) {
       const chat = this.chats.get(Number(call.params.chat_id));
-      if (action.code === 429 && chat) chat.held_until = this.clock.now() + (action.parameters?.retry_after ?? 0) * 1000;
+      if (action.code === 429 && chat) {
+        chat.held_before = chat.held_until;
+        chat.held_until = this.clock.now() + (action.parameters?.retry_after ?? 0) * 1000;
+        this.unheard(chat, request.socket);
+      }
       return fail(action.code, action.description ?? 'injected', action.parameters);
     }
     if (action?.flood) return this.flood(answer, action.flood);
@@ -183,11 +187,20 @@ export class TelegramServer extends StandIn {
     let result;
     try { result = row[1](this, call); } catch (error) {
       if (!(error instanceof Refusal)) { this.wrong(`${call.method}: ${error.stack}`); return fail(500, 'Internal Server Error'); }
+      const chat = this.chats.get(Number(call.params.chat_id));
+      if (error.code === 429 && chat) this.unheard(chat, request.socket);
       return fail(error.code, error.description, error.parameters);
     }
     if (action === 'dropAfter') return request.socket.destroy();
     if (action?.after) return send(action.status, action.body, action.type ?? 'text/html');
     return send(200, { ok: true, result });
+  }
+  // A 429 that its reader cannot have heard (it was dead already, or died with the answer on the way) binds nobody.
+  unheard(chat, socket) {
+    const forget = () => { chat.held_until = chat.held_before ?? 0; };
+    if (socket.destroyed) return forget();
+    socket.once('close', forget);
+    setTimeout(() => socket.removeListener('close', forget), 100).unref();
   }
   flood(answer, bytes) {
     const part = Buffer.alloc(1 << 16, ' ');

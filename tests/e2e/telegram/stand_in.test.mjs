@@ -1,6 +1,7 @@
 // Clients that break the rules of the Bot API: the stand-in answers as the service does, and writes each breach down.
 import test from 'node:test';
 import assert from 'node:assert/strict';
+import { until } from '../../support/bot.mjs';
 import { TelegramServer } from '../../support/telegram_server.mjs';
 
 async function begin(t, options) {
@@ -121,6 +122,22 @@ test('polling: one at a time, confirmed by the offset, no webhook, no haste', as
   await call('getUpdates', { timeout: 0 });
   assert.match(server.violations[2], /ms after 409/);
   assert.match(server.violations.at(-1), /ms after an empty answer/);
+});
+
+test('a pause that its client did not live to hear binds nobody', async (t) => {
+  const { server, zhang, call, breaks } = await begin(t);
+  server.demand429(5, 1, zhang.id);
+  server.fault((request) => request.method === 'sendmessage', { delay: 50 });
+  const dying = new AbortController(), lost = call('sendMessage', { chat_id: zhang.id, text: 'x' }, { signal: dying.signal });
+  await until('the request is there', () => server.requests.length > 0);
+  dying.abort();
+  await assert.rejects(lost);
+  await until('the pause was pronounced', () => server.limited > 0);
+  assert.ok((await call('sendMessage', { chat_id: zhang.id, text: 'y' })).ok);
+  assert.deepEqual(server.violations, []);
+  server.demand429(5, 1, zhang.id);
+  await breaks('sendMessage', { chat_id: zhang.id, text: 'z' }, 429, /retry after 5/);
+  await breaks('sendMessage', { chat_id: zhang.id, text: 'z' }, 429, /retry after/, /before retry_after has passed/);
 });
 
 test('limits: a group takes 20 a minute, and retry_after is to be kept', async (t) => {
