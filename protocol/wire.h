@@ -58,6 +58,8 @@ struct wire_param {
 
 struct wire_command {
     const char *name, *args, *help;
+    const char *zh, *zh_help; /* the same in Chinese; several words of it stand between "|", the first is shown */
+    bool reads;               /* only looks: changes nothing */
 };
 
 struct wire_named { /* one name → value pair of params, old, new */

@@ -231,7 +231,8 @@ static bool take_commands(struct decoder *d, const struct json *array, const str
         struct wire_command *c = &commands[i];
         if (n->type != JSON_OBJECT) return bad(d, "commands", "must be an array of objects");
         if (!inner_text(d, n, "name", &c->name) || !inner_text(d, n, "args", &c->args) ||
-            !inner_text(d, n, "help", &c->help))
+            !inner_text(d, n, "help", &c->help) || !inner_text(d, n, "zh", &c->zh) ||
+            !inner_text(d, n, "zh_help", &c->zh_help) || !inner_truth(d, n, "reads", &c->reads))
             return false;
         if (!c->name || !*c->name) return bad(d, "commands", "a name must not be empty");
     }

@@ -201,6 +201,18 @@ static void put_command(struct encoder *e, const struct wire_command *c) {
         put_key(e, &first, "help");
         put_string(e, c->help);
     }
+    if (c->zh) {
+        put_key(e, &first, "zh");
+        put_string(e, c->zh);
+    }
+    if (c->zh_help) {
+        put_key(e, &first, "zh_help");
+        put_string(e, c->zh_help);
+    }
+    if (c->reads) {
+        put_key(e, &first, "reads");
+        put_truth(e, true);
+    }
     put(e, "}", 1);
 }
 

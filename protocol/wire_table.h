@@ -55,7 +55,7 @@
     F(hello.params, hello.params_count, "params", WIRE_T_PARAMS, WIRE_MAY, 0, WIRE_PARAMS_MAX,                         \
       "`[{name, type: float\\|int\\|bool\\|string\\|enum, value, min, max, min_open, choices, live, help}]`")          \
     F(hello.commands, hello.commands_count, "commands", WIRE_T_COMMANDS, WIRE_MAY, 0, WIRE_PARAMS_MAX,                 \
-      "`[{name, args, help}]`")                                                                                        \
+      "`[{name, args, help, zh: word\\|word…, zh_help, reads}]`; `reads`: changes nothing, so a viewer may ask it")    \
     F(hello.next_seq, hello.next_seq, "next_seq", WIRE_T_UINT, WIRE_MAY, 0, WIRE_INT_MAX,                              \
       "the first frame that is not acknowledged")
 

@@ -58,6 +58,11 @@ struct tb_command {
     const char *help; /* one line */
     /* args: what followed the name (borrowed until return). 0: done; negative: refused, the reply's text says why. */
     int (*call)(void *user, const char *args, struct tb_reply *reply);
+    /* Optional. The word in Chinese, further words for it behind "|", the first being shown ("滤波器|滤镜"). Where args
+     * ends in "[zh|en]", the language of the one who asks comes as the last word of what call gets. */
+    const char *zh;
+    const char *zh_help; /* one line */
+    bool reads;          /* it only looks and changes nothing: who may only watch may ask it too */
 };
 
 /* One accepted or asked-for change. Numbers in `value`; strings and enums in `text` (borrowed until return). */

@@ -43,9 +43,15 @@ static int encode(const struct tb_run *run, int detail, struct wire_buf *buf) {
                              .batch = run->batch};
     if (detail > 0) {
         fill_params(run, params, detail > 1);
-        for (size_t i = 0; i < run->commands_count; i++)
-            commands[i] = (struct wire_command){run->commands[i].name, detail > 1 ? run->commands[i].args : NULL,
-                                                detail > 1 ? run->commands[i].help : NULL};
+        for (size_t i = 0; i < run->commands_count; i++) {
+            const struct tb_command *from = &run->commands[i];
+            commands[i] = (struct wire_command){.name = from->name,
+                                                .args = detail > 1 ? from->args : NULL,
+                                                .help = detail > 1 ? from->help : NULL,
+                                                .zh = from->zh,
+                                                .zh_help = detail > 1 ? from->zh_help : NULL,
+                                                .reads = from->reads};
+        }
         h->params = params;
         h->params_count = run->params_count;
         h->commands = commands;

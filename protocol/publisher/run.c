@@ -87,8 +87,13 @@ static int copy_commands(struct tb_run *run, const struct tb_options *o) {
     if (!run->commands) return -1;
     for (size_t i = 0; i < count; i++) {
         const struct tb_command *from = &o->commands[i];
-        run->commands[i] = (struct tb_command){text_copy(from->name ? from->name : ""), text_copy(from->args),
-                                               text_copy(from->help), from->call};
+        run->commands[i] = (struct tb_command){.name = text_copy(from->name ? from->name : ""),
+                                               .args = text_copy(from->args),
+                                               .help = text_copy(from->help),
+                                               .call = from->call,
+                                               .zh = text_copy(from->zh),
+                                               .zh_help = text_copy(from->zh_help),
+                                               .reads = from->reads};
         run->commands_count = i + 1;
         if (!run->commands[i].name) return -1;
     }
@@ -102,6 +107,8 @@ static void release(struct tb_run *run) {
         free((void *)(uintptr_t)run->commands[i].name);
         free((void *)(uintptr_t)run->commands[i].args);
         free((void *)(uintptr_t)run->commands[i].help);
+        free((void *)(uintptr_t)run->commands[i].zh);
+        free((void *)(uintptr_t)run->commands[i].zh_help);
     }
     free(run->commands);
     while (run->messages) {

@@ -55,6 +55,9 @@ static cJSON *command_object(const struct tb_command *command) {
     cJSON_AddStringToObject(object, "name", command->name);
     cJSON_AddStringToObject(object, "args", command->args);
     cJSON_AddStringToObject(object, "help", command->help);
+    if (command->zh != NULL) cJSON_AddStringToObject(object, "zh", command->zh);
+    if (command->zh_help != NULL) cJSON_AddStringToObject(object, "zh_help", command->zh_help);
+    if (command->reads) cJSON_AddBoolToObject(object, "reads", true);
     return object;
 }
 
