@@ -34,7 +34,9 @@ static void values_read(const struct trainer *t, struct settings *settings) {
     for (size_t i = 0; i < t->params_count; i++) {
         const struct tb_param *p = &t->params[i];
         if (fixed && !p->live) continue; /* the next start takes it */
-        double value = p->type == TB_FLOAT ? tb_float(t->run, p->name) : (double)tb_int(t->run, p->name);
+        double value = p->type == TB_FLOAT  ? tb_float(t->run, p->name)
+                       : p->type == TB_BOOL ? (double)tb_bool(t->run, p->name)
+                                            : (double)tb_int(t->run, p->name);
         settings_put(settings, p->name, p->type, value, p->type == TB_ENUM ? tb_text(t->run, p->name) : NULL);
     }
 }

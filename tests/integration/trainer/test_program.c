@@ -119,7 +119,7 @@ static void describes(void **state) {
     good("--describe --data data");
     cJSON *root = cJSON_Parse(program.out_text);
     assert_non_null(root);
-    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(root, "params")), 10);
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(root, "params")), 21);
     cJSON *bs = cJSON_GetArrayItem(cJSON_GetObjectItem(root, "params"), 2);
     assert_string_equal(cJSON_GetObjectItem(bs, "name")->valuestring, "bs");
     assert_true(cJSON_GetObjectItem(bs, "max")->valuedouble == SMALL_TRAIN);

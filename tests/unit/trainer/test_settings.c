@@ -19,7 +19,12 @@ static const struct model_info cnn = {.name = "cnn",
                                       .samples = 200000,
                                       .dropout = 0.25,
                                       .has_dropout = true,
+                                      .augment = true,
+                                      .validation = 0.1,
+                                      .weight_decay = 1e-4,
                                       .optimiser = OPTIMISER_ADAM};
+static const struct model_info gan = {
+    .name = "gan", .task = TASK_ADVERSARIAL, .lr = 0.0002, .batch = 64, .samples = 1000};
 static const struct model_info plain = {.name = "softmax", .lr = 0.01, .batch = 100, .samples = 1000};
 
 static struct settings settings;
@@ -54,11 +59,30 @@ static void defaults(void **state) {
     assert_int_equal(settings.bs, 128);
     assert_int_equal(settings.ds, 10);
     assert_int_equal(settings.nan, NAN_PAUSE);
+    assert_true(settings.validation == 0.1 && settings.augment == 1 && settings.weight_decay == 1e-4);
+    assert_int_equal(settings.schedule, SCHEDULE_CONSTANT);
+    assert_false(settings.epochs || settings.patience || settings.keep_best || settings.show_every);
     settings_default(&settings, &cnn, true);
-    assert_true(settings.dropout == 0);
+    assert_true(settings.dropout == 0 && settings.validation == 0 && settings.augment == 0);
     assert_int_equal(settings.bs, 64);
     for (size_t i = 0; i < settings_declare(&settings, &plain, 60000, params); i++)
         assert_string_not_equal(params[i].name, "dropout");
+    for (size_t i = 0; i < settings_declare(&settings, &gan, 60000, params); i++)
+        assert_true(strcmp(params[i].name, "validation") != 0 &&
+                    strcmp(params[i].name, "patience") != 0); /* their losses measure no quality */
+}
+
+static void schedules(void **state) {
+    (void)state;
+    assert_false(schedule_moves(&(struct schedule){.gamma = 0.1}));
+    good("schedule", "step");
+    good("lr_step", "30");
+    good("lr_gamma", "0.5");
+    good("warmup", "7");
+    struct schedule schedule = settings_schedule(&settings);
+    assert_true(schedule.kind == SCHEDULE_STEP && schedule.every == 30 && schedule.gamma == 0.5 &&
+                schedule.warmup == 7);
+    assert_true(schedule_moves(&schedule));
 }
 
 static void accepted(void **state) {
@@ -72,6 +96,10 @@ static void accepted(void **state) {
     good("dropout", "0");
     good("nan", "ignore");
     assert_int_equal(settings.nan, NAN_IGNORE);
+    good("keep_best", "yes");
+    assert_int_equal(settings.keep_best, 1);
+    good("keep_best", "false");
+    assert_int_equal(settings.keep_best, 0);
     good("optimiser", "sgd");
     assert_int_equal(settings.optimiser, OPTIMISER_SGD);
     good("seed", "9007199254740991");
@@ -93,6 +121,10 @@ static void refused(void **state) {
     bad("nan", "explode", "one of pause|stop|ignore");
     bad("nan", "", "one of");
     bad("nan", "pause|stop", "one of");
+    bad("augment", "maybe", "augment must be true or false, not \"maybe\"");
+    bad("validation", "0.6", "[0, 0.5]");
+    bad("schedule", "linear", "constant|step|cosine");
+    bad("lr_step", "0", "between 1 and");
     bad("speed", "3", "no parameter \"speed\"; there are lr ti bs ds dropout");
 }
 
@@ -101,6 +133,8 @@ static void texts_read_back(void **state) {
     good("lr", "0.1234567890123456789");
     good("nan", "stop");
     good("ti", "123456789012");
+    good("keep_best", "true");
+    good("schedule", "cosine");
     struct settings copy;
     settings_default(&copy, &plain, true);
     for (size_t i = 0; i < count; i++) {
@@ -151,9 +185,9 @@ static void described(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(defaults, fresh),  cmocka_unit_test_setup(accepted, fresh),
-        cmocka_unit_test_setup(refused, fresh),   cmocka_unit_test_setup(texts_read_back, fresh),
-        cmocka_unit_test_setup(described, fresh),
+        cmocka_unit_test_setup(defaults, fresh),        cmocka_unit_test_setup(accepted, fresh),
+        cmocka_unit_test_setup(schedules, fresh),       cmocka_unit_test_setup(refused, fresh),
+        cmocka_unit_test_setup(texts_read_back, fresh), cmocka_unit_test_setup(described, fresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
