@@ -5,6 +5,7 @@
 #include "argv.h"
 #include "changes.h"
 #include "command.h"
+#include "own.h"
 #include "pictures.h"
 #include "render.h"
 #include "said.h"
@@ -100,7 +101,7 @@ static void tell_failure(struct request *request, const struct call *call, int e
         why = said_in(why, request->lang, said, sizeof said);
     char asked[100];
     request_say(request, zh ? "#%lld 没有做成(%s):%s。" : "#%lld could not (%s): %s.", (long long)call->run,
-                words_call(call->line, request->lang, asked, sizeof asked), why);
+                own_said(runs_find(call->bot, call->run), call->line, request->lang, asked, sizeof asked), why);
 }
 
 static void answered(void *user, int exit_code, const char *output, size_t size) {
@@ -170,7 +171,8 @@ static enum verdict call_ended(struct request *request, const struct run *run, c
     const struct trainer_settings *trainer = settings_trainer(bot->ports.settings, run->trainer);
     long long id = (long long)run->id;
     if (!run->checkpoint[0])
-        return request_refuse(request, "#%lld 没有存档,识别不了。", "#%lld has no checkpoint to use.", id);
+        return request_refuse(request, "#%lld 已经结束,也没有存档,做不了。",
+                              "#%lld has ended and has no checkpoint to use.", id);
     if (!trainer || !trainer->resume_args)
         return request_refuse(request, "#%lld 的训练器没有配置 resume_args,结束后不能再用。",
                               "The trainer of #%lld has no resume_args; an ended run cannot be used.", id);
@@ -198,16 +200,27 @@ static enum verdict call_ended(struct request *request, const struct run *run, c
 
 /* ---- either way ---- */
 
+/* Another model has it, or another program: what this one has. */
+static enum verdict refuse_missing(struct request *request, const struct run *run, const char *name) {
+    char list[600], asked[100], model[100];
+    bool zh = request_zh(request);
+    struct words words;
+    words_init(&words, model, sizeof model);
+    words_add_foreign(&words, run->name, 40);
+    words_init(&words, list, sizeof list);
+    words_add(&words, zh ? ",它有:" : "; it has: ");
+    if (own_list(&words, run, true, request->lang) == 0) list[0] = 0;
+    return request_refuse(request, "#%lld(%s)没有\"%s\"这个命令%s。", "#%lld (%s) has no command \"%s\"%s.",
+                          (long long)run->id, model, own_said(run, name, request->lang, asked, sizeof asked), list);
+}
+
 static enum verdict call_command(struct request *request, struct run *run, const char *name, const char *args) {
-    if (!run_state_live(run->state)) {
-        char line[PARSE_TEXT_MAX + 100];
-        snprintf(line, sizeof line, "%s%s%s", name, args[0] ? " " : "", args);
-        return call_ended(request, run, line);
-    }
-    if (!run_command(run, name))
-        return request_refuse(request, "#%lld(%s)没有\"%s\"这个命令。", "#%lld (%s) has no command \"%s\".",
-                              (long long)run->id, run->name, name);
-    return ask_run(request, run, CONTROL_CALL, NULL, 0, name, args);
+    bool live = run_state_live(run->state);
+    if (!run_command(run, name) && (live || run->commands_count > 0)) return refuse_missing(request, run, name);
+    if (live) return ask_run(request, run, CONTROL_CALL, NULL, 0, name, args);
+    char line[PARSE_TEXT_MAX + 100];
+    snprintf(line, sizeof line, "%s%s%s", name, args[0] ? " " : "", args);
+    return call_ended(request, run, line);
 }
 
 enum verdict cmd_recognize(struct request *request, struct parsed *parsed) {
@@ -222,7 +235,7 @@ enum verdict cmd_recognize(struct request *request, struct parsed *parsed) {
     if (!run) return REFUSED;
     char args[32];
     const struct run_command *declared = run_command(run, "recognize");
-    bool speaks = declared && declared->args && strstr(declared->args, "[zh|en]");
+    bool speaks = declared && own_speaks(declared);
     snprintf(args, sizeof args, "%lld%s", (long long)count, !speaks ? "" : request_zh(request) ? " zh" : " en");
     return call_command(request, run, "recognize", args);
 }
@@ -234,12 +247,13 @@ enum verdict cmd_own(struct request *request, struct parsed *parsed) {
     struct run *run = pick_run(request, parsed, names_run ? last : parsed->count, &used);
     if (!run) return REFUSED;
     if (used) parsed->count = last;
-    request->changed = true;
-    if (!request_needs(request, ROLE_OPERATOR) || request_too_old(request)) return REFUSED;
-    char args[PARSE_TEXT_MAX + 1];
-    parse_rest(parsed, 1, args, sizeof args);
-    const char *name = parsed->tokens[0];
-    for (size_t i = 0; i < run->commands_count; i++)
-        if (parse_same(run->commands[i].name, name)) name = run->commands[i].name;
-    return call_command(request, run, name, args);
+    const struct run_command *command = own_find(run, parsed->tokens[0]);
+    if (!command) return refuse_missing(request, run, parsed->tokens[0]);
+    request->changed = !command->reads;
+    if (!command->reads && (!request_needs(request, ROLE_OPERATOR) || request_too_old(request))) return REFUSED;
+    char args[PARSE_TEXT_MAX + 8];
+    parse_rest(parsed, 1, args, PARSE_TEXT_MAX + 1);
+    if (own_speaks(command))
+        snprintf(args + strlen(args), 8, "%s%s", args[0] ? " " : "", request_zh(request) ? "zh" : "en");
+    return call_command(request, run, command->name, args);
 }

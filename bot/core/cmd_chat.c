@@ -1,5 +1,6 @@
 /* cmd_chat.c: 静音 取消静音 删除 帮助 退出: what concerns the conversation itself. */
 #include "command.h"
+#include "own.h"
 #include "render.h"
 #include "render_delivery.h"
 #include "said.h"
@@ -106,20 +107,19 @@ static const struct run *help_declared(struct request *request) {
 static void add_own(struct words *words, struct request *request, bool all) {
     const struct run *declared = help_declared(request);
     bool zh = request_zh(request), ignored;
-    int count = 0;
-    for (size_t i = 0; declared && i < declared->commands_count; i++) {
+    char list[600];
+    struct words names;
+    words_init(&names, list, sizeof list);
+    if (!all && own_list(&names, declared, false, request->lang) > 0)
+        words_add(words, zh ? "\n这个训练自己的命令:%s" : "\nthis training's own commands: %s", list);
+    for (size_t i = 0; all && declared && i < declared->commands_count; i++) {
         const struct run_command *command = &declared->commands[i];
         if (command_find(command->name, &ignored)) continue;
-        if (all)
-            words_add(words, "\n%s %s — %s", command->name, command->args ? command->args : "",
-                      command->help ? command->help : "");
-        else if (count == 0)
-            words_add(words, zh ? "\n这个训练自己的命令:%s" : "\nthis training's own commands: %s", command->name);
-        else
-            words_add(words, " · %s", command->name);
-        if (!all && command->args && command->args[0] && command->args[0] != '[')
-            words_add(words, " %s", command->args);
-        count++;
+        const char *help = zh && command->zh_help ? command->zh_help : command->help;
+        words_add(words, "\n");
+        own_usage(words, command, request->lang);
+        words_add(words, help && help[0] ? " — " : "");
+        words_add_foreign(words, help ? help : "", 200);
     }
 }
 

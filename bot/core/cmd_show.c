@@ -1,5 +1,6 @@
 /* cmd_show.c: 状态 列表 用 结果 谁: what there is to read. */
 #include "command.h"
+#include "own.h"
 #include "said.h"
 #include "render.h"
 #include "render_card.h"
@@ -128,7 +129,8 @@ static bool take_result(void *user, const struct result_record *result) {
     words_add(words, request_zh(results->request) ? " · #%lld 第 %lld 步 · " : " · #%lld step %lld · ",
               (long long)result->run, (long long)result->step);
     char asked[100];
-    words_add(words, "%s", words_call(result->command, results->request->lang, asked, sizeof asked));
+    const struct run *run = runs_find(results->request->bot, result->run);
+    words_add(words, "%s", own_said(run, result->command, results->request->lang, asked, sizeof asked));
     words_add(words, "\n");
     words_add_lines(words, result->text, 500);
     if (results->count == 0) results->image = result->image;

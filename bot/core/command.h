@@ -98,6 +98,8 @@ static inline enum verdict request_refused(void) {
 /* Token `at` where it is a run's number (*ret_used), else the chosen, the only live, or the newest run. NULL: said why.
  */
 struct run *pick_run(struct request *request, const struct parsed *parsed, size_t at, bool *ret_used);
+/* The run that pick_run would give for a command that may end in "#7", without a word said. NULL: none. */
+struct run *pick_meant(struct request *request, const struct parsed *parsed);
 /* As pick_run but a live one; NULL: said why. */
 struct run *pick_live(struct request *request, const struct parsed *parsed, size_t at, bool *ret_used);
 /* Asks the run; OPEN, or REFUSED with the reason said. Takes changes. name, args: call. */

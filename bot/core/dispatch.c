@@ -4,6 +4,7 @@
  */
 #include "near.h"
 #include "outbox.h"
+#include "own.h"
 #include "pairing.h"
 #include "render.h"
 #include "requests.h"
@@ -99,8 +100,13 @@ static void near_declared(struct near *near, const struct run *declared) {
         near_try(near, declared->params[i].name);
         if (words_alias(label)) near_try(near, label);
     }
-    for (size_t i = 0; declared && i < declared->commands_count; i++)
-        near_try(near, declared->commands[i].name);
+    own_near(near, declared);
+}
+
+/* Whether there is such a word here: pinyin is known of words that only some trainers have. */
+static bool is_word(const struct run *declared, const char *word) {
+    bool ignored;
+    return command_find(word, &ignored) || words_alias(word) || own_find(declared, word);
 }
 
 /* Known people may guess at a higher role as well: what is no word and looks like a code counts as a wrong one. */
@@ -116,9 +122,21 @@ static void count_guess(struct request *request) {
     pairing_wrong(request->bot, &heard);
 }
 
+/* Nothing is near it; it may be a word of another model, so what this one has stands there. */
+static enum verdict refuse_strange(struct request *request, const struct run *declared, const char *shown) {
+    char list[600];
+    struct words words;
+    words_init(&words, list, sizeof list);
+    words_add(&words, request_zh(request) ? "\n这个训练自己的命令:" : "\nThis training's own commands: ");
+    if (own_list(&words, declared, false, request->lang) == 0) list[0] = 0;
+    return request_refuse(request, "没有\"%s\"这个命令。发\"帮助\"看有哪些。%s",
+                          "There is no command \"%s\". Send \"help\" for those there are.%s", shown, list);
+}
+
 static enum verdict refuse_unknown(struct request *request, struct parsed *parsed, const struct run *declared) {
     count_guess(request);
     const char *asked = parsed->tokens[0], *best = near_pinyin(asked);
+    if (best && !is_word(declared, best)) best = NULL;
     struct near near;
     near_begin(&near, asked);
     for (size_t i = 0; !best && i < commands_count; i++) {
@@ -139,9 +157,7 @@ static enum verdict refuse_unknown(struct request *request, struct parsed *parse
     struct words words;
     words_init(&words, shown, sizeof shown);
     words_add_foreign(&words, asked, 60);
-    if (!best)
-        return request_refuse(request, "没有\"%s\"这个命令。发\"帮助\"看有哪些。",
-                              "There is no command \"%s\". Send \"help\" for those there are.", shown);
+    if (!best) return refuse_strange(request, declared, shown);
     const char *stuck = strncmp(asked, best, strlen(best)) == 0 ? asked + strlen(best) : "";
     words_init(&words, nearest, sizeof nearest);
     words_add(&words, "%s%s", best, *stuck ? " " : "");
@@ -177,12 +193,6 @@ static bool names_param(const struct run *declared, const char *token) {
         if (parse_same(declared->params[i].name, name)) return true;
     const char *alias = words_alias(name);
     return alias && declared && run_param(declared, alias);
-}
-
-static const struct run_command *names_command(const struct run *declared, const char *token) {
-    for (size_t i = 0; declared && i < declared->commands_count; i++)
-        if (parse_same(declared->commands[i].name, token)) return &declared->commands[i];
-    return NULL;
 }
 
 /* No word at all: an emoji, a sticker's or a picture's label ("[图片]"), a full stop. */
@@ -228,16 +238,31 @@ static enum verdict answer_nod(struct request *request, struct parsed *parsed) {
     return DONE;
 }
 
+/* "/status" comes from a service's menu, which has Latin names only: it tells nothing of the person's language. */
+static bool is_slashed(const struct request *request) {
+    return request->text[strspn(request->text, " \t\r\n")] == '/';
+}
+
+/* An English name of a command that has a Chinese one too tells the language, as a built-in word does. */
+static enum verdict run_own(struct request *request, struct parsed *parsed, const struct run_command *command) {
+    bool english = command->zh && command->zh[0] && parse_same(command->name, parsed->tokens[0]);
+    if (english && !parsed->han && !is_slashed(request)) take_language(request, LANG_EN);
+    return request_needs(request, ROLE_VIEWER) ? cmd_own(request, parsed) : REFUSED;
+}
+
 static enum verdict run_declared(struct request *request, struct parsed *parsed) {
-    const struct run *declared = NULL;
+    const struct run *declared = NULL, *meant = pick_meant(request, parsed);
+    const char *first = parsed->tokens[0];
     if (parsed->han) take_language(request, LANG_ZH);
+    const struct run_command *own = own_find(meant, first); /* of an ended run as well: its checkpoint answers */
+    if (own && !names_param(meant, first)) return run_own(request, parsed, own);
     enum verdict verdict = declared_of(request, &declared);
     if (verdict != DONE) return verdict;
-    const char *first = parsed->tokens[0];
+    own = own_find(declared, first);
     bool known_alias = words_alias(first) != NULL || strchr(first, '=') != NULL;
-    if (names_param(declared, first) || (known_alias && !names_command(declared, first)))
+    if (names_param(declared, first) || (known_alias && !own))
         return request_needs(request, ROLE_OPERATOR) ? cmd_set(request, parsed) : REFUSED;
-    if (names_command(declared, first)) return request_needs(request, ROLE_VIEWER) ? cmd_own(request, parsed) : REFUSED;
+    if (own) return run_own(request, parsed, own);
     if (is_nod(parsed)) return answer_nod(request, parsed);
     return refuse_unknown(request, parsed, declared);
 }
@@ -288,11 +313,6 @@ static enum verdict refuse_text(struct request *request, enum parse_status statu
     default:
         return request_refuse(request, "空的。发\"帮助\"看有哪些命令。", "Empty. Send \"help\" for the commands.");
     }
-}
-
-/* "/status" comes from a service's menu, which has Latin names only: it tells nothing of the person's language. */
-static bool is_slashed(const struct request *request) {
-    return request->text[strspn(request->text, " \t\r\n")] == '/';
 }
 
 /* A bare "/start" is how a person begins with a bot of some services; it must not begin a training. */

@@ -36,6 +36,13 @@ static const struct {
     {"piliang", "批量"},
     {"xianshi", "显示"},
     {"quxiaojingyin", "取消静音"},
+    /* of trainers: a word that the one here does not have is not offered */
+    {"nanli", "难例"},
+    {"hunxiao", "混淆"},
+    {"lvboqi", "滤波器"},
+    {"chongjian", "重建"},
+    {"qiankongjian", "潜空间"},
+    {"yangben", "样本"},
 };
 
 const char *near_pinyin(const char *word) {

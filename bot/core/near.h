@@ -15,7 +15,7 @@ struct near {
 void near_begin(struct near *near, const char *asked);
 void near_try(struct near *near, const char *word); /* borrowed while near lives */
 
-/* "tingzhi" → "停止"; NULL: no such pinyin. Static. */
+/* "tingzhi" → "停止"; NULL: no such pinyin. Some are words that only some trainers have. Static. */
 const char *near_pinyin(const char *word);
 /* Characters to change, drop, add or swap, case-folded; at most 64 characters are looked at. */
 size_t near_distance(const char *a, const char *b);

@@ -24,6 +24,13 @@ static struct run *usual_run(struct request *request) {
     return newest > 0 ? runs_find(bot, newest) : NULL;
 }
 
+struct run *pick_meant(struct request *request, const struct parsed *parsed) {
+    const char *last = parsed->tokens[parsed->count - 1];
+    int64_t id = 0;
+    bool named = parsed->count > 1 && last[0] == '#' && parse_run(last, &id);
+    return named ? runs_find(request->bot, id) : usual_run(request);
+}
+
 struct run *pick_run(struct request *request, const struct parsed *parsed, size_t at, bool *ret_used) {
     int64_t id = 0;
     bool named = at < parsed->count && parse_run(parsed->tokens[at], &id);

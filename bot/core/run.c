@@ -58,6 +58,10 @@ static void commands_list_free(struct run_command *commands, size_t count) {
         free(commands[i].name);
         free(commands[i].args);
         free(commands[i].help);
+        for (char **word = commands[i].zh; word && *word; word++)
+            free(*word);
+        free(commands[i].zh);
+        free(commands[i].zh_help);
     }
     free(commands);
 }
@@ -149,6 +153,30 @@ static int take_param(struct run_param *param, const struct wire_param *from) {
     return TB_OK;
 }
 
+/* "滤波器|滤镜": two words. */
+static int take_words(struct run_command *command, const char *zh) {
+    size_t count = 1;
+    for (const char *at = zh; *at; at++)
+        count += *at == '|';
+    command->zh = calloc(count + 1, sizeof *command->zh);
+    if (!command->zh) return TB_ENOMEM;
+    count = 0;
+    for (const char *at = zh; *at;) {
+        size_t length = strcspn(at, "|");
+        if (length > 0 && !(command->zh[count++] = strndup(at, length))) return TB_ENOMEM;
+        at += length + (at[length] == '|');
+    }
+    return TB_OK;
+}
+
+static int take_command(struct run_command *command, const struct wire_command *from) {
+    command->reads = from->reads;
+    if (text_set(&command->name, from->name) < 0 || text_set(&command->args, from->args) < 0 ||
+        text_set(&command->help, from->help) < 0 || text_set(&command->zh_help, from->zh_help) < 0)
+        return TB_ENOMEM;
+    return from->zh ? take_words(command, from->zh) : TB_OK;
+}
+
 int run_take_hello(struct run *run, const struct wire_hello *hello) {
     struct run_param *params = calloc(hello->params_count + 1, sizeof *params);
     struct run_command *commands = calloc(hello->commands_count + 1, sizeof *commands);
@@ -156,10 +184,7 @@ int run_take_hello(struct run *run, const struct wire_hello *hello) {
     for (size_t i = 0; status == TB_OK && i < hello->params_count; i++)
         status = take_param(&params[i], &hello->params[i]);
     for (size_t i = 0; status == TB_OK && i < hello->commands_count; i++)
-        if (text_set(&commands[i].name, hello->commands[i].name) < 0 ||
-            text_set(&commands[i].args, hello->commands[i].args) < 0 ||
-            text_set(&commands[i].help, hello->commands[i].help) < 0)
-            status = TB_ENOMEM;
+        status = take_command(&commands[i], &hello->commands[i]);
     if (status == TB_OK && (text_set(&run->name, hello->name) < 0 || text_set(&run->host, hello->host) < 0))
         status = TB_ENOMEM;
     if (status < 0) {

@@ -38,6 +38,9 @@ struct run_param {
 
 struct run_command {
     char *name, *args, *help;
+    char **zh;     /* NULL, or its words in Chinese, NULL-terminated; the first is the one shown */
+    char *zh_help; /* may be NULL, as args and help */
+    bool reads;    /* changes nothing: viewers may ask it */
 };
 
 struct run_metric {

@@ -232,21 +232,6 @@ const char *words_path(const struct run *run, const char *path) {
     return at ? at + 1 : path;
 }
 
-const char *words_call(const char *line, enum lang lang, char *out, size_t size) {
-    static const char ours[] = "recognize";
-    size_t length = strlen(line);
-    struct words words;
-    words_init(&words, out, size);
-    if (strncmp(line, ours, sizeof ours - 1) == 0 && (line[sizeof ours - 1] == ' ' || !line[sizeof ours - 1])) {
-        bool said = length > 3 && (strcmp(line + length - 3, " zh") == 0 || strcmp(line + length - 3, " en") == 0);
-        words_add(&words, "%s%.*s", lang == LANG_ZH ? "识别" : ours, (int)(length - (sizeof ours - 1) - (said ? 3 : 0)),
-                  line + sizeof ours - 1);
-    } else {
-        words_add_foreign(&words, line, 60);
-    }
-    return out;
-}
-
 int words_percent(const struct run *run) {
     if (run->total_steps <= 0 || run->step < 0) return -1;
     if (run->step >= run->total_steps) return 100;

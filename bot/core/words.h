@@ -39,8 +39,6 @@ bool words_add_range(struct words *words, const struct run_param *param, enum la
 const char *words_state(enum run_state state, enum lang lang); /* "已停止" */
 /* "runs/7/checkpoints/step-530" of an absolute path below the run's folder; else the path as it is (borrowed). */
 const char *words_path(const struct run *run, const char *path);
-/* "recognize 10 zh" as a person says it: "识别 10". Returns `out`. */
-const char *words_call(const char *line, enum lang lang, char *out, size_t size);
 /* Percent done, 0..100; -1 unknown. */
 int words_percent(const struct run *run);
 

@@ -28,7 +28,9 @@ const char scene_described_json[] =
     "{\"name\":\"note\",\"type\":\"string\",\"value\":\"\",\"live\":true}],"
     "\"commands\":[{\"name\":\"recognize\",\"args\":\"[N]\",\"help\":\"predictions\"},"
     "{\"name\":\"难例\",\"args\":\"16\",\"help\":\"hard "
-    "ones\"},{\"name\":\"滤波器\",\"args\":\"\",\"help\":\"filters\"}]}";
+    "ones\"},{\"name\":\"滤波器\",\"args\":\"\",\"help\":\"filters\"},"
+    "{\"name\":\"reconstructions\",\"args\":\"8 [zh|en]\",\"help\":\"originals and what comes back\","
+    "\"zh\":\"重建|还原\",\"zh_help\":\"原图和网络还原的图\",\"reads\":true}]}";
 
 /* ---- the launcher ---- */
 

@@ -265,7 +265,7 @@ static void test_help(void **state) {
                                               "lr 0.0005 · lr x0.5    参数   状态   曲线   列表\n"
                                               "识别 10   静音 23:00-08:00   更多:帮助 全部");
     scene_run(s, "开始", 0.001);
-    assert_non_null(strstr(scene_say(s, "帮助"), "\n这个训练自己的命令:难例 16 · 滤波器"));
+    assert_non_null(strstr(scene_say(s, "帮助"), "\n这个训练自己的命令:难例 16 · 滤波器 · 重建 8"));
     char all[SCENE_TEXT];
     snprintf(all, sizeof all, "%s", scene_say(s, "帮助 全部"));
     for (size_t i = 0; i < commands_count; i++)
@@ -287,8 +287,13 @@ static void test_near_misses(void **state) {
         {"开始cnn", "没有\"开始cnn\"这个命令。你是要\"开始 cnn\"吗?"},
         {"停之", "没有\"停之\"这个命令。你是要\"停止\"吗?"},
         {"stpo", "There is no command \"stpo\". Do you mean \"stop\"?"},
-        {"xyzzy", "There is no command \"xyzzy\". Send \"help\" for those there are."},
-        {"你们好", "没有\"你们好\"这个命令。发\"帮助\"看有哪些。"},
+        {"xyzzy", "There is no command \"xyzzy\". Send \"help\" for those there are.\n"
+                  "This training's own commands: 难例 16 · 滤波器 · reconstructions 8"},
+        {"你们好", "没有\"你们好\"这个命令。发\"帮助\"看有哪些。\n这个训练自己的命令:难例 16 · 滤波器 · 重建 8"},
+        {"chongjian 4", "没有\"chongjian\"这个命令。你是要\"重建\"吗?"},
+        {"重健", "没有\"重健\"这个命令。你是要\"重建\"吗?"},
+        {"reconstuctions", "没有\"reconstuctions\"这个命令。你是要\"reconstructions\"吗?"},
+        {"hunxiao", "没有\"hunxiao\"这个命令。发\"帮助\"看有哪些。\n这个训练自己的命令:难例 16 · 滤波器 · 重建 8"},
         {"dropuot 0.1", "没有\"dropuot\"这个命令。你是要\"dropout\"吗?"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
