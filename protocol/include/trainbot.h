@@ -137,6 +137,10 @@ TB_API void tb_resumed(struct tb_run *run, int64_t step);
 TB_API void tb_rewound(struct tb_run *run, int64_t step); /* went back to `step`; rows after it are superseded */
 TB_API void tb_note(struct tb_run *run, int64_t step, const char *text);           /* said to the person once */
 
+/* An epoch is over: `epoch` of them are complete. `text` is what the person may read of it, one line; its numbers belong
+ * into tb_progress as well, where they can be plotted. */
+TB_API void tb_epoch_end(struct tb_run *run, int64_t step, double epoch, const char *text);
+
 /* Sends a picture (PNG, JPEG or SVG; at most 8 MiB). `bytes` is copied. 0, or negative when it could not be queued. */
 TB_API int tb_image(struct tb_run *run, const char *title, const char *mime, const void *bytes, size_t size);
 
@@ -151,6 +155,9 @@ enum tb_ask {
 /* A step boundary: `step` steps are complete. Applies pending sets (all or nothing, types and ranges checked), answers
  * the commands of this run, and returns what remains for the caller to do. Costs a load when nothing is pending. */
 TB_API unsigned tb_poll(struct tb_run *run, int64_t step);
+
+/* Whether tb_poll would find something now. For a program that must bring work under way to an end first. */
+TB_API bool tb_asked(const struct tb_run *run);
 
 /* While paused: waits until something was asked (a set, a command, resume, stop, save) or `timeout_ms` passed (-1: no
  * limit), handles it as tb_poll does, and returns the bits; TB_ASK_PAUSE stays set as long as the pause holds. */

@@ -277,6 +277,11 @@ unsigned tb_poll(struct tb_run *run, int64_t step) {
     return asks(run);
 }
 
+bool tb_asked(const struct tb_run *run) {
+    if (run_dead(run)) return false;
+    return atomic_load_explicit(&run->pending, memory_order_acquire) || run->stop || run->save || run->paused || run->set;
+}
+
 static struct timespec deadline(int timeout_ms) {
     struct timespec at;
     clock_gettime(CLOCK_MONOTONIC, &at);

@@ -259,6 +259,12 @@ void tb_note(struct tb_run *run, int64_t step, const char *text) {
     report_event(run, &event, step);
 }
 
+void tb_epoch_end(struct tb_run *run, int64_t step, double epoch, const char *text) {
+    if (run_dead(run) || !text) return;
+    struct wire_event event = {.kind = WIRE_EV_EPOCH, .epoch = epoch, .text = text};
+    report_event(run, &event, step);
+}
+
 /* ---- pictures ---- */
 
 char *report_image(struct tb_run *run, const char *title, const char *mime, const void *bytes, size_t size) {

@@ -184,11 +184,13 @@ static void test_pause_resume_save_stop(void **state) {
     assert_int_equal(tb_wait(run, 3, 5000), TB_ASK_PAUSE | TB_ASK_SET);
     peer_send(&peer, "{\"type\":\"resume\",\"id\":\"r\"}\n");
     assert_int_equal(tb_wait(run, 3, 5000), 0);
+    assert_false(tb_asked(run));
     tb_resumed(run, 3);
     assert_true(peer_run(&peer, peer_has_kind, WIRE_EVENT * 1000 + 3, 5000));
     assert_non_null(strstr(peer.last[WIRE_EVENT], "\"kind\":\"resumed\",\"step\":3"));
     assert_non_null(strstr(peer.last[WIRE_EVENT], "\"id\":\"r\""));
     tb_pause_self(run);
+    assert_true(tb_asked(run));
     assert_int_equal(tb_poll(run, 4), TB_ASK_PAUSE);
     tb_paused(run, 4, "nan");
     peer_send(&peer, "{\"type\":\"stop\",\"id\":\"end\",\"save\":true}\n");

@@ -81,11 +81,13 @@ static void test_rows_arrive(void **state) {
     log_paced(run, 1, 5000);
     TB_PROGRESS(run, 5000, {"loss", 0.25});
     tb_note(run, 5000, "hello");
+    tb_epoch_end(run, 5000, 2, "epoch 2 of 3");
     tb_checkpoint(run, 5000, "/tmp/x", 123);
     close_with_peer(run, "finished");
     peer_assert_steps(&peer, 5000);
     assert_int_equal(peer.progress_rows, 1);
     assert_int_equal(peer.events[WIRE_EV_NOTE], 1);
+    assert_int_equal(peer.events[WIRE_EV_EPOCH], 1);
     assert_int_equal(peer.events[WIRE_EV_CHECKPOINT], 1);
     assert_int_equal(peer.events[WIRE_EV_FINISHED], 1);
     assert_non_null(strstr(peer.last[WIRE_PROGRESS], "\"epoch\":0.5"));
