@@ -137,7 +137,7 @@ void cpu_conv_forward(struct backend *backend, const struct conv *conv, const fl
     char *at = cpu->shared;
     float *filters = carve(&at, filters_count, 4), *padded_bias = carve(&at, plan.kp, 4);
     memset(padded_bias, 0, (size_t)plan.kp * 4);
-    memcpy(padded_bias, bias, (size_t)conv->k * 4);
+    if (bias != NULL) memcpy(padded_bias, bias, (size_t)conv->k * 4);
 #pragma omp parallel num_threads(cpu->threads)
     {
         char *own = cpu->own + (size_t)this_thread() * cpu->own_bytes;
@@ -269,7 +269,7 @@ void cpu_conv_backward_data(struct backend *backend, const struct conv *conv, co
             int64_t out = i * plan.out_size;
             memset(scratch.frame, 0, (size_t)plan.frame * 4);
             cpu->kernels->mask(plan.cells, conv->k, conv->activation.kind != ACTIVATION_NONE, conv->activation.slope,
-                               y + out, dy + out, scratch.gradient, NULL);
+                               y != NULL ? y + out : NULL, dy + out, scratch.gradient, NULL);
             list_by_cell(conv, &plan, scratch.gradient, winner != NULL ? winner + out : NULL, scratch);
             data_image(cpu, conv, &plan, filters, scratch);
             copy_from_frame(conv, &plan, scratch.frame, dx + i * conv->h * conv->w * conv->c);
@@ -338,7 +338,7 @@ static void add_parts(const struct cpu *cpu, const struct conv *conv, const stru
     int64_t length = conv->kh * plan->run;
     for (int part = 0; part < cpu->threads; part++) {
         struct weights_scratch made = weights_scratch(cpu, conv, plan, part);
-        dbias[k] = part == 0 ? made.dbias[k] : dbias[k] + made.dbias[k];
+        if (dbias != NULL) dbias[k] = part == 0 ? made.dbias[k] : dbias[k] + made.dbias[k];
         for (int64_t i = k * length; i < (k + 1) * length; i++) {
             dw[i] = part == 0 ? made.dw[i] : dw[i] + made.dw[i];
         }
@@ -368,7 +368,8 @@ void cpu_conv_backward_weights(struct backend *backend, const struct conv *conv,
                 int64_t out = i * plan.out_size;
                 copy_into_frame(conv, &plan, x + i * conv->h * conv->w * conv->c, scratch.frame);
                 cpu->kernels->mask(plan.cells, conv->k, conv->activation.kind != ACTIVATION_NONE,
-                                   conv->activation.slope, y + out, dy + out, scratch.gradient, scratch.dbias);
+                                   conv->activation.slope, y != NULL ? y + out : NULL, dy + out, scratch.gradient,
+                                   scratch.dbias);
                 list_by_filter(conv, &plan, scratch.gradient, winner != NULL ? winner + out : NULL, scratch);
                 weights_image(cpu, conv, &plan, scratch);
             }
