@@ -98,7 +98,7 @@ test(`${channel}: ${KILLS} kills among faults (seed ${seed})`, { timeout: 120000
     await pause(1500);
   }
 
-  if (process.env.CAMPAIGN_SHOW) console.log(shown().map((message) => `${message.at} ${message.lost} ${message.text}`).join('\n---\n'), bot.log);
+  if (process.env.CAMPAIGN_SHOW || !enough()) console.log(shown().map((message) => `${message.at} ${message.lost} ${message.text}`).join('\n---\n'), bot.log);
   // Each command once, in the order written.
   const values = [...trainer.sets.values()];
   assert.deepEqual(values, Array.from({ length: commands }, (_, i) => i + 1), 'each command once and in order');
