@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERSION 1
+#define VERSION 2 /* 1 had no numbers, and is written and read where there are none */
 #define PREFIX_SIZE 24
 #define DIGEST_SIZE 32
 #define HEAD_MAX ((size_t)1 << 20)
@@ -23,6 +23,22 @@ void checkpoint_release(struct checkpoint *checkpoint) {
     free(checkpoint->tensors);
     free(checkpoint->values);
     *checkpoint = (struct checkpoint){0};
+}
+
+double checkpoint_number(const struct checkpoint *checkpoint, const char *name, double otherwise) {
+    for (size_t i = 0; i < checkpoint->numbers_count; i++)
+        if (strcmp(checkpoint->numbers[i].name, name) == 0) return checkpoint->numbers[i].value;
+    return otherwise;
+}
+
+void checkpoint_number_set(struct checkpoint *checkpoint, const char *name, double value) {
+    size_t at = 0;
+    while (at < checkpoint->numbers_count && strcmp(checkpoint->numbers[at].name, name) != 0)
+        at++;
+    if (at == CHECKPOINT_NUMBERS_MAX) return;
+    snprintf(checkpoint->numbers[at].name, sizeof checkpoint->numbers[at].name, "%s", name);
+    checkpoint->numbers[at].value = value;
+    if (at == checkpoint->numbers_count) checkpoint->numbers_count++;
 }
 
 static void head_put(const struct checkpoint *c, struct bytes_out *out) {
@@ -39,6 +55,11 @@ static void head_put(const struct checkpoint *c, struct bytes_out *out) {
     for (size_t i = 0; i < c->params_count; i++) {
         bytes_put_text(out, c->params[i].name);
         bytes_put_text(out, c->params[i].text);
+    }
+    if (c->numbers_count > 0) bytes_put_u64(out, c->numbers_count);
+    for (size_t i = 0; i < c->numbers_count; i++) {
+        bytes_put_text(out, c->numbers[i].name);
+        bytes_put_double(out, c->numbers[i].value);
     }
     bytes_put_u64(out, c->tensors_count);
     for (size_t i = 0; i < c->tensors_count; i++) {
@@ -65,8 +86,19 @@ static bool tensor_get(struct bytes_in *in, struct engine_tensor *ret_tensor) {
     return ret_tensor->count <= CHECKPOINT_FLOATS_MAX;
 }
 
+static bool numbers_get(struct bytes_in *in, struct checkpoint *c) {
+    uint64_t count = bytes_get_u64(in);
+    if (in->failed || count < 1 || count > CHECKPOINT_NUMBERS_MAX) return false;
+    c->numbers_count = (size_t)count;
+    for (size_t i = 0; i < c->numbers_count; i++) {
+        bytes_get_text(in, c->numbers[i].name, sizeof c->numbers[i].name);
+        c->numbers[i].value = bytes_get_double(in);
+    }
+    return !in->failed;
+}
+
 /* Everything before the tensors' table. */
-static bool fields_get(struct bytes_in *in, struct checkpoint *c) {
+static bool fields_get(struct bytes_in *in, uint32_t version, struct checkpoint *c) {
     bytes_get_text(in, c->model, sizeof c->model);
     bytes_get_text(in, c->numerics, sizeof c->numerics);
     bytes_get_text(in, c->lineage, sizeof c->lineage);
@@ -83,7 +115,7 @@ static bool fields_get(struct bytes_in *in, struct checkpoint *c) {
         bytes_get_text(in, c->params[i].name, sizeof c->params[i].name);
         bytes_get_text(in, c->params[i].text, sizeof c->params[i].text);
     }
-    return !in->failed;
+    return !in->failed && (version < 2 || numbers_get(in, c));
 }
 
 static bool tensors_get(struct bytes_in *in, struct checkpoint *c) {
@@ -118,7 +150,7 @@ static uint8_t *front_build(const struct checkpoint *c, size_t *ret_size, uint64
     uint64_t file_size = offset + (uint64_t)c->values_count * sizeof(float) + DIGEST_SIZE;
     struct bytes_out prefix = {.bytes = front, .room = PREFIX_SIZE};
     bytes_put(&prefix, magic, sizeof magic);
-    bytes_put_u64(&prefix, VERSION | (uint64_t)head.size << 32);
+    bytes_put_u64(&prefix, (c->numbers_count > 0 ? VERSION : 1) | (uint64_t)head.size << 32);
     bytes_put_u64(&prefix, file_size);
     *ret_size = offset;
     *ret_file_size = file_size;
@@ -144,8 +176,8 @@ int checkpoint_encode(const struct checkpoint *checkpoint, struct checkpoint_byt
     return 0;
 }
 
-/* Checks the prefix. Returns the head's size, or 0 with `error`. `size` is the file's. */
-static size_t prefix_check(const uint8_t *bytes, size_t have, uint64_t size, char *error) {
+/* Checks the prefix. Returns the head's size and the version, or 0 with `error`. `size` is the file's. */
+static size_t prefix_check(const uint8_t *bytes, size_t have, uint64_t size, uint32_t *ret_version, char *error) {
     if (have < PREFIX_SIZE || memcmp(bytes, magic, sizeof magic) != 0) {
         snprintf(error, APP_ERROR_SIZE, "not a checkpoint of trainbot-train");
         return 0;
@@ -154,8 +186,8 @@ static size_t prefix_check(const uint8_t *bytes, size_t have, uint64_t size, cha
     uint64_t word = bytes_get_u64(&in), claimed = bytes_get_u64(&in);
     uint32_t version = (uint32_t)word;
     size_t head = (size_t)(word >> 32);
-    if (version != VERSION) {
-        snprintf(error, APP_ERROR_SIZE, "written by another version (format %u; this program reads %d)", version,
+    if (version < 1 || version > VERSION) {
+        snprintf(error, APP_ERROR_SIZE, "written by another version (format %u; this program reads up to %d)", version,
                  VERSION);
         return 0;
     }
@@ -168,6 +200,7 @@ static size_t prefix_check(const uint8_t *bytes, size_t have, uint64_t size, cha
         snprintf(error, APP_ERROR_SIZE, "corrupt: impossible sizes in its head");
         return 0;
     }
+    *ret_version = version;
     return head;
 }
 
@@ -179,7 +212,8 @@ static bool digest_holds(const uint8_t *bytes, size_t size) {
 }
 
 int checkpoint_decode(const uint8_t *bytes, size_t size, struct checkpoint *ret_checkpoint, char *error) {
-    size_t head = prefix_check(bytes, size, size, error);
+    uint32_t version = 0;
+    size_t head = prefix_check(bytes, size, size, &version, error);
     if (head == 0) return -1;
     if (!digest_holds(bytes, size)) {
         snprintf(error, APP_ERROR_SIZE, "corrupt: its checksum does not hold");
@@ -187,7 +221,7 @@ int checkpoint_decode(const uint8_t *bytes, size_t size, struct checkpoint *ret_
     }
     struct checkpoint c = {0};
     struct bytes_in in = {.bytes = bytes + PREFIX_SIZE, .size = head};
-    if (!fields_get(&in, &c) || !tensors_get(&in, &c) ||
+    if (!fields_get(&in, version, &c) || !tensors_get(&in, &c) ||
         values_offset(head) + c.values_count * sizeof(float) + DIGEST_SIZE != size) {
         snprintf(error, APP_ERROR_SIZE, "corrupt: its fields make no sense");
         checkpoint_release(&c);
@@ -206,11 +240,12 @@ int checkpoint_decode(const uint8_t *bytes, size_t size, struct checkpoint *ret_
 
 int checkpoint_decode_head(const uint8_t *bytes, size_t have, uint64_t size, struct checkpoint *ret_checkpoint) {
     char error[APP_ERROR_SIZE];
-    size_t head = prefix_check(bytes, have, size, error);
+    uint32_t version = 0;
+    size_t head = prefix_check(bytes, have, size, &version, error);
     if (head == 0 || head > have - PREFIX_SIZE) return -1;
     struct checkpoint c = {0};
     struct bytes_in in = {.bytes = bytes + PREFIX_SIZE, .size = head};
-    if (!fields_get(&in, &c)) return -1;
+    if (!fields_get(&in, version, &c)) return -1;
     *ret_checkpoint = c;
     return 0;
 }

@@ -72,6 +72,23 @@ static int threads_take(struct options *o, const char *v, char *e) {
     return take_count(&o->threads, v, 1, 1024, "--threads", e);
 }
 
+static const char *const precisions[] = {
+    [PRECISION_FLOAT32] = "float32", [PRECISION_TF32] = "tf32", [PRECISION_BF16] = "bf16"};
+
+const char *options_precision(enum precision precision) {
+    return precisions[precision];
+}
+
+static int precision_take(struct options *o, const char *v, char *e) {
+    for (size_t i = 0; i < sizeof precisions / sizeof *precisions; i++) {
+        if (strcmp(precisions[i], v) != 0) continue;
+        o->precision = (enum precision)i;
+        return 0;
+    }
+    snprintf(e, APP_ERROR_SIZE, "--precision must be float32, tf32 or bf16, not \"%.60s\"", v);
+    return -1;
+}
+
 static int param_take(struct options *o, const char *v, char *e) {
     const char *equals = strchr(v, '=');
     if (equals == NULL || equals == v) {
@@ -134,6 +151,8 @@ static int version_take(struct options *o, const char *v, char *e) {
 static const struct flag flags[] = {
     {"--model", "NAME", model_take, "the network; with --resume the checkpoint's, else cnn"},
     {"--backend", "NAME", backend_take, "what computes; auto takes the fastest that works"},
+    {"--precision", "float32|tf32|bf16", precision_take,
+     "what products are rounded to, where the backend can; float32 unless asked"},
     {"--data", "DIR", data_take, "folder of IDX files (default " DATA_DEFAULT_DIR ")"},
     {"--seed", "N", seed_take, "seed of weights, order and dropout (default 1)"},
     {"--init", "default|hash", init_take, "start weights; hash: the golden start, batch 64, no dropout, file order"},

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "engine.h" /* enum precision */
 #include "order.h"
 
 #define OPTIONS_PARAMS_MAX 64
@@ -27,6 +28,7 @@ struct options {
     int64_t seed;          /* -1: not given */
     int64_t steps;         /* steps of the whole run; 0: as many as ti gives */
     int64_t threads;       /* 0: all */
+    enum precision precision;
     int64_t bench_steps;
     const char *params[OPTIONS_PARAMS_MAX]; /* KEY=VALUE */
     size_t params_count;
@@ -40,6 +42,8 @@ struct options {
 /* 0, or -1 with one line in `error` (APP_ERROR_SIZE bytes). */
 __attribute__((warn_unused_result)) int options_parse(int argc, char *const argv[], struct options *ret_options,
                                                       char *error);
+/* "float32", "tf32", "bf16"; static. */
+const char *options_precision(enum precision precision);
 /* `models` and `backends`: lists to name in it. */
 void options_help(FILE *out, const char *models, const char *backends);
 

@@ -90,7 +90,7 @@ static void files_add(struct shelf *shelf, struct shelf_file file) {
 }
 
 int shelf_open(struct shelf *shelf, const char *folder, const char *lineage, char *error) {
-    *shelf = (struct shelf){.lock = -1, .asked_step = -1};
+    *shelf = (struct shelf){.lock = -1, .asked_step = -1, .kept_step = -1};
     if (folder_make(folder) != 0 || access(folder, R_OK | W_OK | X_OK) != 0) {
         snprintf(error, APP_ERROR_SIZE, "cannot write into the checkpoint folder %.300s: %s", folder, strerror(errno));
         return -1;
@@ -121,9 +121,11 @@ void shelf_close(struct shelf *shelf) {
     shelf->lock = -1;
 }
 
-/* Index of the lowest score, or files_count where none has one. */
+/* Index of the one that is kept, else of the lowest score, or files_count where none has one. */
 static size_t best_index(const struct shelf *shelf) {
     size_t best = shelf->files_count;
+    for (size_t i = 0; i < shelf->files_count; i++)
+        if (shelf->files[i].step == shelf->kept_step) return i;
     for (size_t i = 0; i < shelf->files_count; i++)
         if (isfinite(shelf->files[i].score) &&
             (best == shelf->files_count || shelf->files[i].score < shelf->files[best].score))

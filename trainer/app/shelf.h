@@ -26,6 +26,7 @@ struct shelf {
     struct shelf_file files[SHELF_FILES_MAX]; /* of this lineage, oldest save first */
     size_t files_count;
     int64_t asked_step; /* never removed; -1: none */
+    int64_t kept_step;  /* the best epoch's: never removed, and the best whatever the scores say; -1: none */
 };
 
 /* Makes the folder (and those above it) where missing, locks it, and learns which files of `lineage` are there.

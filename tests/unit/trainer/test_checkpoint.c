@@ -37,6 +37,8 @@ static struct checkpoint example(void) {
                            .score = 0.25,
                            .words = {UINT64_MAX, 1, 2, 3, 4, 5, 6, 7},
                            .params_count = 2,
+                           .numbers = {{"epochs.best", 0.125}, {"epochs.done", 3}},
+                           .numbers_count = 2,
                            .tensors = tensors,
                            .tensors_count = 2,
                            .values = values,
@@ -79,6 +81,9 @@ static void same_as_example(const struct checkpoint *c) {
     assert_int_equal(c->params_count, 2);
     assert_string_equal(c->params[1].name, "nan");
     assert_string_equal(c->params[1].text, "pause");
+    assert_int_equal(c->numbers_count, 2);
+    assert_true(checkpoint_number(c, "epochs.best", 7) == 0.125 && checkpoint_number(c, "epochs.done", 7) == 3);
+    assert_true(checkpoint_number(c, "epochs", 7) == 7);
 }
 
 static void round_trip(void **state) {
@@ -99,6 +104,36 @@ static void round_trip(void **state) {
     same_as_example(&head);
     assert_null(head.tensors);
     free(bytes);
+}
+
+/* Format 1 is what older programs wrote: the same without numbers. */
+static void older_format(void **state) {
+    (void)state;
+    struct checkpoint c = example(), back;
+    struct checkpoint_bytes b;
+    char error[APP_ERROR_SIZE] = "";
+    c.numbers_count = 0;
+    assert_int_equal(checkpoint_encode(&c, &b), 0);
+    assert_int_equal(b.front[8], 1);
+    uint8_t *bytes = malloc(b.file_size);
+    memcpy(bytes, b.front, b.front_size);
+    memcpy(bytes + b.front_size, b.values, b.values_size);
+    memcpy(bytes + b.front_size + b.values_size, b.digest, sizeof b.digest);
+    if (checkpoint_decode(bytes, (size_t)b.file_size, &back, error) != 0) fail_msg("%s", error);
+    assert_int_equal(back.numbers_count, 0);
+    assert_int_equal(back.tensors_count, 2);
+    assert_memory_equal(back.values, values, sizeof values);
+    checkpoint_release(&back);
+    free(bytes);
+    free(b.front);
+    for (int i = 0; i < CHECKPOINT_NUMBERS_MAX + 5; i++) { /* the last ones find no room */
+        char name[40];
+        snprintf(name, sizeof name, "n%d", i);
+        checkpoint_number_set(&c, name, i);
+        checkpoint_number_set(&c, name, i + 0.5);
+    }
+    assert_int_equal(c.numbers_count, CHECKPOINT_NUMBERS_MAX);
+    assert_true(checkpoint_number(&c, "n31", 0) == 31.5);
 }
 
 static void refused(const uint8_t *bytes, size_t size) {
@@ -258,6 +293,7 @@ static void read_only_folder(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip),
+        cmocka_unit_test(older_format),
         cmocka_unit_test(every_truncation),
         cmocka_unit_test(every_flipped_bit),
         cmocka_unit_test(lying_heads),

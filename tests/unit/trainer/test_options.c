@@ -74,6 +74,10 @@ static void every_flag(void **state) {
     assert_string_equal(o.resume, "latest");
     assert_string_equal(o.image_dir, "i");
     assert_int_equal(o.threads, 2);
+    assert_int_equal(o.precision, PRECISION_FLOAT32);
+    assert_int_equal(good("--precision tf32").precision, PRECISION_TF32);
+    assert_int_equal(good("--precision bf16").precision, PRECISION_BF16);
+    assert_string_equal(options_precision(PRECISION_BF16), "bf16");
     assert_int_equal(good("--order shuffle --init hash").order, ORDER_SHUFFLE);
     assert_int_equal(good("--order file").order, ORDER_FILE);
     assert_int_equal(good("--describe").action, ACTION_DESCRIBE);
@@ -99,6 +103,7 @@ static void wrong(void **state) {
     bad("--steps 1e99", "--steps");
     bad("--steps ten", "not \"ten\"");
     bad("--init zero", "--init must be default or hash");
+    bad("--precision half", "--precision must be float32, tf32 or bf16, not \"half\"");
     bad("--order random", "--order must be shuffle or file");
     bad("--param lr", "must look like lr=0.001");
     bad("--param =1", "must look like");

@@ -64,6 +64,26 @@ static void open_shelf(struct shelf *shelf, const char *lineage) {
     if (shelf_open(shelf, sandbox_path("a/b"), lineage, error) != 0) fail_msg("%s", error);
 }
 
+/* The best epoch's checkpoint stays and is the best, whatever the scores of others. */
+static void keeps_the_best_epoch(void **state) {
+    (void)state;
+    struct shelf shelf;
+    char target[64] = "";
+    open_shelf(&shelf, "mine");
+    assert_int_equal(shelf.kept_step, -1);
+    shelf.kept_step = 100;
+    save(&shelf, "mine", 100, 0.9, false);
+    for (int i = 2; i <= 6; i++)
+        save(&shelf, "mine", i * 100, 0.1, false);
+    assert_true(there(100) && !there(200) && !there(300) && there(400));
+    assert_true(readlink(sandbox_path("a/b/best"), target, sizeof target - 1) > 0);
+    assert_string_equal(target, "step-100");
+    shelf.kept_step = 600; /* a better epoch */
+    save(&shelf, "mine", 600, 0.9, false);
+    assert_false(there(100));
+    shelf_close(&shelf);
+}
+
 static void keeps_last_and_best(void **state) {
     (void)state;
     struct shelf shelf;
@@ -172,6 +192,7 @@ static void unwritable(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(keeps_last_and_best, open_it, close_it),
+        cmocka_unit_test_setup_teardown(keeps_the_best_epoch, open_it, close_it),
         cmocka_unit_test_setup_teardown(only_own_lineage, open_it, close_it),
         cmocka_unit_test_setup_teardown(one_writer, open_it, close_it),
         cmocka_unit_test_setup_teardown(latest, open_it, close_it),
