@@ -1,0 +1,146 @@
+/*
+ * loss.c: losses: few numbers, in double, in the order of the samples.
+ */
+#include <math.h>
+
+#include "cpu.h"
+
+/* Gives the sample's loss; p (classes) = softmax; *ret_best: the first of the largest. */
+static double softmax_row(int64_t classes, const float *logits, int64_t label, double *p, int64_t *ret_best) {
+    int64_t best = 0;
+    for (int64_t c = 1; c < classes; c++) {
+        if (logits[c] > logits[best]) best = c;
+    }
+    double sum = 0;
+    for (int64_t c = 0; c < classes; c++) {
+        p[c] = exp((double)(logits[c] - logits[best]));
+        sum += p[c];
+    }
+    for (int64_t c = 0; c < classes; c++) {
+        p[c] /= sum;
+    }
+    *ret_best = best;
+    return label < classes ? log(sum) - (double)(logits[label] - logits[best]) : (double)NAN;
+}
+
+void cpu_softmax_cross_entropy(struct backend *backend, int64_t n, int64_t classes, const float *logits,
+                               const uint8_t *labels, float *probabilities, float *dlogits, float *losses,
+                               float *sums) {
+    struct cpu *cpu = cpu_of(backend);
+    if (!cpu_scratch(cpu, (size_t)classes * sizeof(double), 0)) return;
+    double *p = (double *)(void *)cpu->shared, loss = 0;
+    int64_t right = 0;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t best = 0;
+        double one = softmax_row(classes, logits + i * classes, labels[i], p, &best);
+        loss += one;
+        if (losses != NULL) losses[i] = (float)one;
+        right += best == labels[i];
+        for (int64_t c = 0; c < classes; c++) {
+            if (probabilities != NULL) probabilities[i * classes + c] = (float)p[c];
+            if (dlogits != NULL) dlogits[i * classes + c] = (float)((p[c] - (c == labels[i])) / (double)n);
+        }
+    }
+    sums[0] = (float)loss;
+    sums[1] = (float)right;
+}
+
+/* One double a sample, in shared scratch; NULL: no memory. */
+static double *each_sample(struct cpu *cpu, int64_t n) {
+    if (!cpu_scratch(cpu, (size_t)n * sizeof(double), 0)) return NULL;
+    return (double *)(void *)cpu->shared;
+}
+
+static double sum_samples(int64_t n, const double *each, float *losses) {
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) {
+        sum += each[i];
+        if (losses != NULL) losses[i] = (float)each[i];
+    }
+    return sum;
+}
+
+void cpu_squared_error(struct backend *backend, int64_t n, int64_t width, const float *y, const float *target,
+                       float *dy, float *losses, float *sums) {
+    struct cpu *cpu = cpu_of(backend);
+    double *each = each_sample(cpu, n);
+    if (each == NULL) return;
+    float factor = (float)(2.0 / (double)n);
+    int threads = cpu_threads_for(cpu, n * width);
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (int64_t i = 0; i < n; i++) {
+        double sum = 0;
+        for (int64_t j = i * width; j < (i + 1) * width; j++) {
+            float error = y[j] - target[j];
+            sum += (double)error * (double)error;
+            if (dy != NULL) dy[j] = factor * error;
+        }
+        each[i] = sum;
+    }
+    sums[0] = (float)sum_samples(n, each, losses);
+}
+
+/* log(1 + exp(x)), which neither overflows nor loses small ones. */
+static double softplus(double x) {
+    return (x > 0 ? x : 0) + log1p(exp(-fabs(x)));
+}
+
+static double sigmoid(double x) {
+    double small = exp(-fabs(x)); /* at most 1 */
+    return (x < 0 ? small : 1) / (1 + small);
+}
+
+void cpu_logit_loss(struct backend *backend, enum logit_loss kind, int64_t n, float target, float weight,
+                    const float *logits, float *dlogits, float *sums) {
+    (void)backend;
+    double loss = 0, wanted = (double)target, factor = (double)weight;
+    for (int64_t i = 0; i < n; i++) {
+        double x = (double)logits[i], slope;
+        if (kind == LOGIT_SQUARED) {
+            loss += (x - wanted) * (x - wanted);
+            slope = 2 * (x - wanted);
+        } else {
+            loss += softplus(wanted > 0.5 ? -x : x);
+            slope = wanted > 0.5 ? -sigmoid(-x) : sigmoid(x);
+        }
+        if (dlogits != NULL) dlogits[i] = (float)(factor * slope);
+    }
+    sums[0] += (float)(factor * loss);
+}
+
+void cpu_sample_latent(struct backend *backend, int64_t n, int64_t width, const float *code, const float *noise,
+                       float *z, float *kl, float *sums) {
+    struct cpu *cpu = cpu_of(backend);
+    double *each = each_sample(cpu, n);
+    if (each == NULL) return;
+    int threads = cpu_threads_for(cpu, 16 * n * width);
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (int64_t i = 0; i < n; i++) {
+        const float *mean = code + i * 2 * width, *log_variance = mean + width;
+        double sum = 0;
+        for (int64_t j = 0; j < width; j++) {
+            double mu = (double)mean[j], deviation = exp(0.5 * (double)log_variance[j]);
+            z[i * width + j] = (float)(mu + deviation * (double)noise[i * width + j]);
+            sum += 1 + (double)log_variance[j] - mu * mu - deviation * deviation;
+        }
+        each[i] = -0.5 * sum;
+    }
+    sums[0] = (float)sum_samples(n, each, kl);
+}
+
+void cpu_sample_latent_backward(struct backend *backend, int64_t n, int64_t width, const float *code,
+                                const float *noise, const float *dz, float kl_weight, float *dcode) {
+    struct cpu *cpu = cpu_of(backend);
+    double weight = (double)kl_weight;
+    int threads = cpu_threads_for(cpu, 16 * n * width);
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (int64_t i = 0; i < n; i++) {
+        for (int64_t j = 0; j < width; j++) {
+            int64_t mean = i * 2 * width + j, log_variance = mean + width, at = i * width + j;
+            double deviation = exp(0.5 * (double)code[log_variance]), slope = (double)dz[at];
+            dcode[mean] = (float)(slope + weight * (double)code[mean]);
+            dcode[log_variance] =
+                (float)(0.5 * (slope * (double)noise[at] * deviation + weight * (deviation * deviation - 1)));
+        }
+    }
+}
