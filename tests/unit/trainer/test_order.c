@@ -2,6 +2,7 @@
  */
 #include "order.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -100,10 +101,78 @@ static void bad_counts(void **state) {
     assert_memory_equal(one, ((uint32_t[]){0, 0, 0}), sizeof one);
 }
 
+/* Held back: exactly the share, the same ones for the same seed, others for another; none of them ever comes, and all
+ * others come once an epoch. */
+static void held_back(void **state) {
+    (void)state;
+    enum { COUNT = 997 };
+    for (int kind = 0; kind < 2; kind++) {
+        struct order order, other;
+        uint32_t held[COUNT], held_other[COUNT], taken[2 * COUNT];
+        assert_int_equal(order_init(&order, kind ? ORDER_FILE : ORDER_SHUFFLE, 7, COUNT), 0);
+        assert_int_equal(order_hold(&order, 0.1), 0);
+        int64_t count = order_validation(&order, held);
+        assert_int_equal(count, (COUNT + 5) / 10);
+        assert_int_equal(order.count, COUNT - count);
+        order_take(&order, 0, 2 * order.count, taken);
+        int seen[COUNT] = {0};
+        for (int64_t i = 0; i < 2 * order.count; i++)
+            seen[taken[i]]++;
+        for (int64_t i = 0; i < count; i++) {
+            assert_int_equal(seen[held[i]], 0);
+            seen[held[i]] = 2;
+            if (i > 0) assert_true(held[i] > held[i - 1]);
+        }
+        for (int i = 0; i < COUNT; i++)
+            assert_int_equal(seen[i], 2);
+        assert_int_equal(order_init(&other, ORDER_FILE, 8, COUNT), 0);
+        assert_int_equal(order_hold(&other, 0.1), 0);
+        assert_int_equal(order_validation(&other, held_other), count);
+        assert_memory_not_equal(held, held_other, (size_t)count * sizeof *held);
+        order_release(&other);
+        order_release(&order);
+    }
+}
+
+/* A larger share holds back the same ones and more; the ends of the range. */
+static void held_shares(void **state) {
+    (void)state;
+    enum { COUNT = 997 };
+    static const double shares[] = {0, 1e-9, 0.05, 0.5, 0.9999};
+    bool before[COUNT] = {false};
+    for (size_t s = 0; s < sizeof shares / sizeof *shares; s++) {
+        struct order order;
+        uint32_t held[COUNT];
+        bool now[COUNT] = {false};
+        assert_int_equal(order_init(&order, ORDER_FILE, 3, COUNT), 0);
+        assert_int_equal(order_hold(&order, shares[s]), 0);
+        int64_t count = order_validation(&order, held);
+        int64_t wanted = llround(shares[s] * COUNT);
+        if (shares[s] > 0 && wanted == 0) wanted = 1;
+        if (wanted == COUNT) wanted = COUNT - 1;
+        assert_int_equal(count, wanted);
+        for (int64_t i = 0; i < count; i++)
+            now[held[i]] = true;
+        for (int i = 0; i < COUNT; i++)
+            if (before[i]) assert_true(now[i]);
+        memcpy(before, now, sizeof before);
+        order_release(&order);
+    }
+    struct order one;
+    uint32_t index;
+    assert_int_equal(order_init(&one, ORDER_FILE, 3, 1), 0);
+    assert_int_equal(order_hold(&one, 0.5), 0);
+    assert_int_equal(order_validation(&one, NULL), 0);
+    order_take(&one, 5, 1, &index);
+    assert_int_equal(index, 0);
+    order_release(&one);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(file_order),   cmocka_unit_test(each_once_an_epoch), cmocka_unit_test(cursor_is_all),
         cmocka_unit_test(seeds_differ), cmocka_unit_test(no_favourites),      cmocka_unit_test(bad_counts),
+        cmocka_unit_test(held_back),    cmocka_unit_test(held_shares),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
