@@ -1,10 +1,13 @@
 /* bench.c: see bench.h. One round runs unmeasured first: memory is touched, threads are up, clocks have risen. */
 #include "bench.h"
+#include "at_once.h"
+#include "allocations.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define ROUNDS 5
@@ -15,17 +18,44 @@ static double seconds_now(void) {
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* Samples a second, or -1. */
+/* What the measured rounds cost beyond time. */
+struct cost {
+    int64_t page_faults, allocations; /* minor faults of all threads; -1: not counted */
+};
+
+static int64_t page_faults(void) {
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_minflt : 0;
+}
+
+/* Samples a second, or -1. The metrics are taken as a training takes them: when they come, all by the end. */
 static double round_run(struct trainer *t) {
-    const struct step_options options = {.lr = t->settings.lr, .dropout = t->settings.dropout};
     double metrics[ENGINE_METRICS_MAX], begin = seconds_now();
+    int flying = 0, rc = 0;
     for (int64_t i = 0; i < t->options->bench_steps; i++) {
+        const struct step_options options = {.lr = t->settings.lr, .dropout = t->settings.dropout};
         struct batch batch;
-        if (batch_next(t, &batch) != 0 || engine_train(t->engine, &batch, &options, metrics) != 0) return -1;
+        if (batch_next(t, &batch) != 0 || at_once_submit(t->engine, &batch, &options) != 0) return -1;
         t->samples += batch.count;
+        flying++;
+        while (flying > 0 && (rc = at_once_collect(t->engine, flying == ENGINE_IN_FLIGHT, metrics)) == 1)
+            flying--;
+        if (rc < 0) return -1;
     }
+    while (flying > 0 && (rc = at_once_collect(t->engine, true, metrics)) == 1)
+        flying--;
+    if (rc < 0) return -1;
     double seconds = seconds_now() - begin;
     return (double)(t->options->bench_steps * t->settings.bs) / (seconds > 1e-9 ? seconds : 1e-9);
+}
+
+/* ROUNDS of them. False: a step failed. */
+static bool rounds_run(struct trainer *t, double *ret_rates, struct cost *ret_cost) {
+    const int64_t faults = page_faults(), asked = allocations();
+    for (int i = 0; i < ROUNDS; i++)
+        if ((ret_rates[i] = round_run(t)) <= 0) return false;
+    *ret_cost = (struct cost){page_faults() - faults, asked < 0 ? -1 : allocations() - asked};
+    return true;
 }
 
 static int ascending(const void *a, const void *b) {
@@ -40,7 +70,9 @@ static double threads_of(const char *numerics) {
     return slash != NULL && number_parse(slash + 1, &threads) ? threads : 0;
 }
 
-static int result_print(const struct trainer *t, const double *rates) {
+static int result_print(const struct trainer *t, const double *rates, const struct cost *cost) {
+    struct rusage usage = {0};
+    getrusage(RUSAGE_SELF, &usage);
     cJSON *line = cJSON_CreateObject();
     cJSON_AddStringToObject(line, "model", t->model->name);
     cJSON_AddStringToObject(line, "backend", engine_backend_text(t->engine));
@@ -52,6 +84,10 @@ static int result_print(const struct trainer *t, const double *rates) {
     cJSON_AddNumberToObject(line, "samples_per_s", rates[ROUNDS / 2]);
     cJSON_AddNumberToObject(line, "min", rates[0]);
     cJSON_AddNumberToObject(line, "max", rates[ROUNDS - 1]);
+    cJSON_AddStringToObject(line, "precision", options_precision(t->options->precision));
+    cJSON_AddNumberToObject(line, "rss_kib", (double)usage.ru_maxrss);
+    cJSON_AddNumberToObject(line, "page_faults", (double)cost->page_faults);
+    if (cost->allocations >= 0) cJSON_AddNumberToObject(line, "allocations", (double)cost->allocations);
     char *text = cJSON_PrintUnformatted(line);
     cJSON_Delete(line);
     if (text == NULL) return -1;
@@ -64,14 +100,13 @@ int bench(struct trainer *t, char *error) {
     double rates[ROUNDS];
     int rc = trainer_engine(t, error);
     if (rc != EXIT_GOOD) return rc;
-    bool good = round_run(t) > 0;
-    for (int i = 0; i < ROUNDS && good; i++)
-        good = (rates[i] = round_run(t)) > 0;
-    if (good) {
-        qsort(rates, ROUNDS, sizeof *rates, ascending);
-        good = result_print(t, rates) == 0;
+    struct cost cost;
+    if (round_run(t) <= 0 || !rounds_run(t, rates, &cost)) {
+        snprintf(error, APP_ERROR_SIZE, "a step of %lld samples failed: not enough memory", (long long)t->settings.bs);
+        return EXIT_FAILED;
     }
-    if (good) return EXIT_GOOD;
-    snprintf(error, APP_ERROR_SIZE, "a step failed: not enough memory");
+    qsort(rates, ROUNDS, sizeof *rates, ascending);
+    if (result_print(t, rates, &cost) == 0) return EXIT_GOOD;
+    snprintf(error, APP_ERROR_SIZE, "not enough memory");
     return EXIT_FAILED;
 }

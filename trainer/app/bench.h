@@ -1,6 +1,7 @@
 /*
  * bench.h: how fast this model trains here, without bot, files or progress rows: samples a second of whole steps
- * (gathering the batch included), the median of five rounds.
+ * (gathering the batch included), the median of five rounds; the highest resident set of the process, and the page
+ * faults and allocations in the measured rounds.
  */
 #ifndef TRAINER_BENCH_H
 #define TRAINER_BENCH_H

@@ -31,3 +31,14 @@ const char *say_number(double value, char *text, size_t size) {
         snprintf(text, size, "%.7g", value);
     return text;
 }
+
+const char *say_duration(double seconds, char *text, size_t size) {
+    long long whole = seconds < 1e12 ? (long long)(seconds + 0.5) : 0;
+    if (seconds < 99.95)
+        snprintf(text, size, "%.1f s", seconds);
+    else if (whole < 3600)
+        snprintf(text, size, "%lld min %02lld s", whole / 60, whole % 60);
+    else
+        snprintf(text, size, "%lld h %02lld min", whole / 3600, whole % 3600 / 60);
+    return text;
+}

@@ -11,7 +11,7 @@
 #define EPOCHS_MAX 1e6
 
 /* Which models have it. */
-enum needs { NEEDS_NOTHING, NEEDS_DROPOUT, NEEDS_MEASURE };
+enum needs { NEEDS_NOTHING, NEEDS_DROPOUT, NEEDS_MEASURE, NEEDS_PICTURES };
 
 struct setting {
     const char *name;
@@ -57,7 +57,7 @@ static const struct setting rows[] = {
     {FIELD(keep_best), .type = TB_BOOL, .live = true, .needs = NEEDS_MEASURE,
      .help = "keep the checkpoint of the best epoch; an early stop ends with its weights"},
     {FIELD(augment), .type = TB_BOOL, .live = true, .help = "turn, zoom and shift the training images a little"},
-    {FIELD(show_every), .type = TB_INT, .min = 0, .max = STEPS_MAX, .live = true,
+    {FIELD(show_every), .type = TB_INT, .min = 0, .max = STEPS_MAX, .live = true, .needs = NEEDS_PICTURES,
      .help = "send pictures every so many steps; 0: none"},
     {FIELD(save_every), .type = TB_INT, .min = 1, .max = STEPS_MAX, .live = true,
      .help = "save a checkpoint every so many steps; the last 3 and the one of lowest training loss stay"},
@@ -95,8 +95,25 @@ struct schedule settings_schedule(const struct settings *settings) {
                              .gamma = settings->lr_gamma};
 }
 
+int settings_check(const struct settings *settings, int64_t samples, char *error) {
+    char count[32];
+    if (settings->bs > samples) {
+        snprintf(error, APP_ERROR_SIZE, "bs %lld is more than the %s samples there are to train on",
+                 (long long)settings->bs, number_grouped(samples, count, sizeof count));
+        return -1;
+    }
+    if (settings->patience > 0 && settings->validation == 0) {
+        snprintf(error, APP_ERROR_SIZE,
+                 "patience needs images to validate on, and the test set is not used for it: a start with "
+                 "validation=0.1 holds some back");
+        return -1;
+    }
+    return 0;
+}
+
 static bool model_has(const struct model_info *model, const struct setting *row) {
     if (row->needs == NEEDS_DROPOUT) return model->has_dropout;
+    if (row->needs == NEEDS_PICTURES) return model->reconstructs || model->samples_images;
     return row->needs != NEEDS_MEASURE || model->task != TASK_ADVERSARIAL; /* their losses tell nothing of quality */
 }
 

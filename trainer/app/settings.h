@@ -49,6 +49,9 @@ void settings_text(const struct settings *settings, const struct tb_param *param
 /* Sets one that the publisher has already checked. */
 void settings_put(struct settings *settings, const char *name, enum tb_type type, double value, const char *text);
 
+/* What no range can say: that they fit together and a data set of `samples` to train on. 0, or -1 with one line in
+ * `error` (APP_ERROR_SIZE). */
+__attribute__((warn_unused_result)) int settings_check(const struct settings *settings, int64_t samples, char *error);
 /* The schedule that these settings ask for. */
 struct schedule settings_schedule(const struct settings *settings);
 

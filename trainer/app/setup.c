@@ -1,5 +1,6 @@
 /* setup.c: from the command line to a trainer that can run. Whatever is wrong with what the person gave is found here,
  * before a run is opened, and said in one line. */
+#include "nearest.h"
 #include "trainer.h"
 
 #include <libgen.h>
@@ -11,12 +12,20 @@
 #include <sys/random.h>
 
 #define MODEL_DEFAULT "cnn"
+#define MODELS_MAX 64
 
 static int model_choose(struct trainer *t, const char *name, char *error) {
     t->model = model_find(name);
     if (t->model != NULL) return EXIT_GOOD;
-    size_t count, length = (size_t)snprintf(error, APP_ERROR_SIZE, "no model \"%.60s\"; there are", name);
+    size_t count, length = (size_t)snprintf(error, APP_ERROR_SIZE, "no model \"%.60s\"; ", name);
     const struct model_info *table = models(&count);
+    const char *names[MODELS_MAX];
+    for (size_t i = 0; i < count && i < MODELS_MAX; i++)
+        names[i] = table[i].name;
+    int near = nearest(name, names, count < MODELS_MAX ? count : MODELS_MAX);
+    if (near >= 0)
+        length += (size_t)snprintf(error + length, APP_ERROR_SIZE - length, "did you mean %s? ", names[near]);
+    length += (size_t)snprintf(error + length, APP_ERROR_SIZE - length, "there are");
     for (size_t i = 0; i < count && length < APP_ERROR_SIZE; i++)
         length += (size_t)snprintf(error + length, APP_ERROR_SIZE - length, " %s", table[i].name);
     return EXIT_USAGE;
@@ -53,10 +62,13 @@ static int param_options(struct trainer *t, char *error) {
     return EXIT_GOOD;
 }
 
-/* Seed and optimiser belong to the state that is resumed. */
+/* Seed, optimiser and what is held back belong to the state that is resumed. */
 static void resumed_keep(struct trainer *t, const struct settings *saved) {
     if (t->settings.seed != saved->seed) say_line("the checkpoint's seed %lld is kept", (long long)saved->seed);
     if (t->settings.optimiser != saved->optimiser) say_line("the checkpoint's optimiser is kept");
+    if (t->settings.validation != saved->validation)
+        say_line("the checkpoint's validation share %g is kept", saved->validation);
+    t->settings.validation = saved->validation;
     t->settings.seed = saved->seed;
     t->settings.optimiser = saved->optimiser;
 }
@@ -73,11 +85,7 @@ int trainer_declare(struct trainer *t, const struct options *options, int64_t sa
     if (options->seed >= 0) t->settings.seed = options->seed;
     if (param_options(t, error) != EXIT_GOOD) return EXIT_USAGE;
     if (resumed) resumed_keep(t, &saved);
-    if (t->settings.bs > samples) {
-        snprintf(error, APP_ERROR_SIZE, "the batch of %lld is larger than the %lld training samples",
-                 (long long)t->settings.bs, (long long)samples);
-        return EXIT_USAGE;
-    }
+    if (settings_check(&t->settings, samples, error) != 0) return EXIT_USAGE;
     t->params_count = settings_declare(&t->settings, t->model, samples, t->params);
     return EXIT_GOOD;
 }
@@ -147,6 +155,22 @@ static int shelf_prepare(struct trainer *t, char *error) {
     return EXIT_GOOD;
 }
 
+/* The order of a resumed run is the checkpoint's. */
+int trainer_order(struct trainer *t, char *error) {
+    enum order_kind kind = t->options->order;
+    if (t->resumed_from >= 0) {
+        enum order_kind saved = t->last.order == ORDER_FILE ? ORDER_FILE : ORDER_SHUFFLE;
+        if (t->options->order_given && kind != saved) say_line("the checkpoint's order of samples is kept");
+        kind = saved;
+    }
+    order_release(&t->order);
+    bool good = order_init(&t->order, kind, (uint64_t)t->settings.seed, t->data.train.count) == 0;
+    if (good && t->settings.validation > 0) good = order_hold(&t->order, t->settings.validation) == 0;
+    if (good) return EXIT_GOOD;
+    snprintf(error, APP_ERROR_SIZE, "not enough memory for the order of %lld samples", (long long)t->data.train.count);
+    return EXIT_FAILED;
+}
+
 int trainer_prepare(struct trainer *t, const struct options *options, char *error) {
     *t = (struct trainer){.options = options, .loss = NAN, .shelf = {.lock = -1}, .fixed_steps = options->steps};
     const char *name = options->model != NULL ? options->model : MODEL_DEFAULT;
@@ -164,22 +188,34 @@ int trainer_prepare(struct trainer *t, const struct options *options, char *erro
     if (rc != EXIT_GOOD) return rc;
     t->step = t->resumed_from > 0 ? t->last.step : 0;
     t->samples = t->resumed_from > 0 ? t->last.samples : 0;
+    rc = trainer_order(t, error);
+    if (rc != EXIT_GOOD) return rc;
+    if (settings_check(&t->settings, t->order.count, error) != 0) return EXIT_USAGE; /* of those not held back */
     t->total_steps = trainer_total(t);
     return shelf_prepare(t, error);
 }
 
-/* The order of a resumed run is the checkpoint's. */
-static int order_prepare(struct trainer *t, char *error) {
-    enum order_kind kind = t->options->order;
-    if (t->resumed_from >= 0) {
-        enum order_kind saved = t->last.order == ORDER_FILE ? ORDER_FILE : ORDER_SHUFFLE;
-        if (t->options->order_given && kind != saved) say_line("the checkpoint's order of samples is kept");
-        kind = saved;
+/* The images held back, side by side, as they are evaluated after each epoch. */
+static int held_gather(struct trainer *t, char *error) {
+    const struct data_set *set = &t->data.train;
+    const size_t image = (size_t)(set->height * set->width);
+    const int64_t count = order_validation(&t->order, NULL);
+    if (count == 0 || t->options->action != ACTION_TRAIN) return EXIT_GOOD;
+    uint32_t *indices = reallocarray(NULL, (size_t)count, sizeof *indices);
+    t->held_pixels = reallocarray(NULL, (size_t)count, image);
+    t->held_labels = malloc((size_t)count);
+    if (indices == NULL || t->held_pixels == NULL || t->held_labels == NULL) {
+        free(indices);
+        snprintf(error, APP_ERROR_SIZE, "not enough memory for %lld images held back", (long long)count);
+        return EXIT_FAILED;
     }
-    order_release(&t->order);
-    if (order_init(&t->order, kind, (uint64_t)t->settings.seed, t->data.train.count) == 0) return EXIT_GOOD;
-    snprintf(error, APP_ERROR_SIZE, "not enough memory for the order of %lld samples", (long long)t->data.train.count);
-    return EXIT_FAILED;
+    t->held_count = order_validation(&t->order, indices);
+    for (int64_t i = 0; i < t->held_count; i++) {
+        memcpy(t->held_pixels + (size_t)i * image, set->pixels + indices[i] * image, image);
+        t->held_labels[i] = set->labels[indices[i]];
+    }
+    free(indices);
+    return EXIT_GOOD;
 }
 
 int trainer_engine(struct trainer *t, char *error) {
@@ -189,15 +225,21 @@ int trainer_engine(struct trainer *t, char *error) {
                                            .hash_init = t->options->hash_init,
                                            .optimiser = (enum optimiser_kind)t->settings.optimiser,
                                            .momentum = t->settings.momentum,
+                                           .weight_decay = t->settings.weight_decay,
+                                           .precision = t->options->precision,
                                            .threads = (int)t->options->threads};
     char why[ENGINE_ERROR_SIZE] = "the network cannot be built";
-    if (engine_create(&options, &t->engine, why) != 0) {
+    int rc = engine_create(&options, &t->engine, why);
+    if (rc != 0) {
         snprintf(error, APP_ERROR_SIZE, "%s", why);
         t->engine = NULL;
-        return EXIT_FAILED;
+        return rc == ENGINE_EBACKEND || rc == ENGINE_EMODEL ? EXIT_USAGE : EXIT_FAILED;
     }
-    if (order_prepare(t, error) != EXIT_GOOD) return EXIT_FAILED;
-    if (t->resumed_from >= 0 && state_restore(t, error) != 0) return EXIT_USAGE;
+    if (held_gather(t, error) != EXIT_GOOD) return EXIT_FAILED;
+    epochs_begin(&t->epochs, 0, trainer_clock_ms(t));
+    if (t->resumed_from < 0) return EXIT_GOOD;
+    if (state_restore(t, error) != 0) return EXIT_USAGE;
+    if (t->settings.keep_best && t->epochs.best_step > 0) t->shelf.kept_step = t->epochs.best_step;
     return EXIT_GOOD;
 }
 
@@ -211,5 +253,7 @@ void trainer_release(struct trainer *t) {
     free(t->pixels);
     free(t->labels);
     free(t->indices);
+    free(t->held_pixels);
+    free(t->held_labels);
     *t = (struct trainer){.shelf = {.lock = -1}};
 }

@@ -48,10 +48,16 @@ static void params_take(struct trainer *t) {
     t->last_settings = t->settings;
 }
 
+void state_numerics(const struct trainer *t, char *text, size_t size) {
+    const char *numerics = engine_numerics(t->engine), *precision = options_precision(t->options->precision);
+    bool named = t->options->precision == PRECISION_FLOAT32 || strstr(numerics, precision) != NULL;
+    snprintf(text, size, "%s%s%s", numerics, named ? "" : "/", named ? "" : precision);
+}
+
 static void fields_take(struct trainer *t) {
     struct checkpoint *c = &t->last;
     snprintf(c->model, sizeof c->model, "%s", t->model->name);
-    snprintf(c->numerics, sizeof c->numerics, "%s", engine_numerics(t->engine));
+    state_numerics(t, c->numerics, sizeof c->numerics);
     c->saved_ms = now_ms();
     if (t->loss_count > 0)
         c->score = t->loss_sum / (double)t->loss_count;
@@ -62,6 +68,7 @@ static void fields_take(struct trainer *t) {
     c->order = t->order.kind;
     c->data_count = t->data.train.count;
     c->data_checksum = t->data.checksum;
+    epochs_put(&t->epochs, trainer_clock_ms(t), c);
     params_take(t);
     engine_words_read(t->engine, c->words);
 }
@@ -120,8 +127,10 @@ int state_restore(struct trainer *t, char *error) {
     engine_words_write(t->engine, c->words);
     t->step = c->step;
     t->samples = c->samples;
+    t->flights_count = 0;
     t->loss_sum = 0;
     t->loss_count = 0;
+    epochs_get(&t->epochs, c, c->samples / t->order.count, trainer_clock_ms(t));
     return 0;
 }
 
@@ -182,4 +191,38 @@ void state_save(struct trainer *t, bool asked) {
         t->trouble_told = true;
     }
     state_save_last(t, asked);
+}
+
+/* The file becomes `last`; what was set since belongs to it too. 0, or -1 with `error`. */
+static int best_load(struct trainer *t, char *error) {
+    char path[SHELF_PATH_MAX];
+    struct checkpoint best;
+    snprintf(path, sizeof path, "%.4000s/step-%lld", t->shelf.folder, (long long)t->epochs.best_step);
+    if (checkpoint_read(path, &best, error) != 0) return -1;
+    if (best.values_count != t->last.values_count || strcmp(best.model, t->model->name) != 0) {
+        snprintf(error, APP_ERROR_SIZE, "checkpoint %.300s is of another network", path);
+        checkpoint_release(&best);
+        return -1;
+    }
+    checkpoint_release(&t->last);
+    t->last = best;
+    return state_restore(t, error);
+}
+
+bool state_return_best(struct trainer *t) {
+    char error[APP_ERROR_SIZE];
+    const struct epochs epochs = t->epochs;
+    if (t->shelf.lock < 0 || t->shelf.kept_step != epochs.best_step) {
+        say_note(t, "the best epoch's weights were not kept (%s): the last ones stay",
+                 t->shelf.lock < 0 ? "no checkpoint folder" : "keep_best was off");
+        return false;
+    }
+    if (best_load(t, error) != 0) {
+        say_note(t, "the best epoch's weights cannot be had back: %s", error);
+        return false;
+    }
+    t->last.saved_ms = now_ms();
+    t->last_on_disk = false;
+    state_save_last(t, false);
+    return true;
 }

@@ -1,9 +1,12 @@
 /*
  * trainer.h: one training, from its start or a checkpoint to its end. setup.c builds it, state.c copies it to and from
- * checkpoints, loop.c runs it, asks.c does what the person asks for, trouble.c what NaN asks for.
+ * checkpoints, loop.c runs it, steps.c hands steps to the engine and takes their metrics, epoch.c ends epochs, asks.c
+ * does what the person asks for, trouble.c what NaN asks for.
  *
  * Always: `last` is a state whose weights were finite when it was taken (from step 0 on there is one); steps and
- * samples agree with the engine's state; settings hold what the next step uses. One thread.
+ * samples agree with the engine's state; settings hold what the next step uses. Metrics may come some steps late:
+ * whoever looks at the engine's state (a checkpoint, an evaluation, a pause, a changed parameter, the end) calls
+ * steps_settle first. One thread.
  */
 #ifndef TRAINER_TRAINER_H
 #define TRAINER_TRAINER_H
@@ -14,6 +17,7 @@
 #include "checkpoint.h"
 #include "data.h"
 #include "engine.h"
+#include "epochs.h"
 #include "number.h"
 #include "options.h"
 #include "order.h"
@@ -23,7 +27,14 @@
 
 enum exit_status { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-enum ending { ENDING_NONE, ENDING_STOP, ENDING_STOP_SAVE, ENDING_FAILED };
+enum ending { ENDING_NONE, ENDING_STOP, ENDING_STOP_SAVE, ENDING_EARLY, ENDING_FAILED };
+
+/* A step whose metrics have not come yet. */
+struct flight {
+    int64_t step, samples; /* as they were counted when it began: it included */
+    int64_t count;         /* of its batch */
+    double rate;           /* its learning rate */
+};
 
 struct trainer {
     const struct options *options;
@@ -36,13 +47,19 @@ struct trainer {
     struct engine *engine;
     struct tb_run *run; /* NULL outside of training */
 
-    int64_t step, samples; /* completed steps, samples seen */
+    int64_t step, samples;                   /* steps that the engine has been given, samples seen in them */
+    struct flight flights[ENGINE_IN_FLIGHT]; /* oldest first, from flights_first on, in a ring */
+    int flights_first, flights_count;
     int64_t total_steps;
     int64_t fixed_steps; /* --steps; 0: ti decides */
     double loss;         /* the last finite first metric; NaN: none yet */
     double loss_sum;     /* since the last checkpoint, for its score */
     int64_t loss_count;
     enum ending ending;
+    struct epochs epochs;
+    uint8_t *held_pixels, *held_labels; /* the images held back, held_count */
+    int64_t held_count;
+    int64_t paused_ms; /* spent in pauses */
 
     struct checkpoint last; /* the last finite state */
     float *spare;           /* as many floats as last.values: the next state is read into it */
@@ -57,7 +74,8 @@ struct trainer {
     uint32_t *indices;
     int64_t batch_room;
     int64_t started_samples, started_ms, resumed_from; /* resumed_from: -1 fresh */
-    char test_names[ENGINE_METRICS_MAX][TB_NAME_MAX];
+    char test_names[ENGINE_METRICS_MAX][TB_NAME_MAX], train_names[ENGINE_METRICS_MAX][TB_NAME_MAX],
+        val_names[ENGINE_METRICS_MAX][TB_NAME_MAX];
 };
 
 /* ---- setup.c ---- */
@@ -70,6 +88,8 @@ __attribute__((warn_unused_result)) int trainer_declare(struct trainer *trainer,
  * in every case. */
 __attribute__((warn_unused_result)) int trainer_prepare(struct trainer *trainer, const struct options *options,
                                                         char *error);
+/* The order of the samples, once more where seed or validation have changed before the first step. Same results. */
+__attribute__((warn_unused_result)) int trainer_order(struct trainer *trainer, char *error);
 /* The engine, and into it the checkpoint where one is resumed. */
 __attribute__((warn_unused_result)) int trainer_engine(struct trainer *trainer, char *error);
 void trainer_release(struct trainer *trainer);
@@ -85,6 +105,10 @@ __attribute__((warn_unused_result)) int state_restore(struct trainer *trainer, c
 void state_save(struct trainer *trainer, bool asked);
 /* Writes `last`, with the settings of now, unless it is on disk. */
 void state_save_last(struct trainer *trainer, bool asked);
+/* The best epoch's checkpoint becomes the state, and the newest file. False: there is none, told. */
+bool state_return_best(struct trainer *trainer);
+/* engine_numerics, and the precision where that does not name it: what must agree to go on bit for bit. */
+void state_numerics(const struct trainer *trainer, char *text, size_t size);
 
 /* ---- batch.c ---- */
 
@@ -99,6 +123,32 @@ int trainer_run(struct trainer *trainer);
 size_t trainer_commands(const struct model_info *model, const struct tb_command **ret_commands);
 /* Steps in all, given what is done and the settings. */
 int64_t trainer_total(const struct trainer *trainer);
+/* Monotonic time in ms that was not spent in pauses. */
+int64_t trainer_clock_ms(const struct trainer *trainer);
+
+/* ---- steps.c ---- */
+
+/* The learning rate of a step (from 1). */
+double steps_rate(const struct trainer *trainer, int64_t step);
+/* Gives the engine the next batch, which stays borrowed until the next call. False: it failed, told, `ending` is set.
+ */
+bool steps_submit(struct trainer *trainer, struct batch *ret_batch);
+/* Takes the metrics that have come, so that there is room for another step. False: one of them was trouble: the
+ * training has ended, or has gone back to the last finite state. */
+bool steps_collect(struct trainer *trainer);
+/* Waits for all of them. Same results. */
+bool steps_settle(struct trainer *trainer);
+/* `values` of a row: the model's metrics, and "lr" where a schedule moves it. Returns how many. */
+#define STEPS_VALUES_MAX (ENGINE_METRICS_MAX + 1)
+size_t steps_values(const struct trainer *trainer, const double *metrics, double rate, struct tb_value *ret_values);
+
+/* ---- epoch.c ---- */
+
+/* After each step: ends the epoch where it is over: validates, tells, keeps the best, stops early. Steps under way are
+ * settled. False: as steps_collect. */
+bool epoch_check(struct trainer *trainer);
+/* How long the run still takes at its pace so far, in seconds; negative: unknown. */
+double epoch_eta_s(const struct trainer *trainer);
 
 /* ---- asks.c ---- */
 
@@ -115,9 +165,11 @@ void asks_catch_signals(void);
 
 /* ---- trouble.c ---- */
 
-/* To be called after each step with its metrics: NaN and infinities, by the policy. True: the step stands. */
-bool trouble_check(struct trainer *trainer, const double *metrics);
-/* The same for the weights. */
+/* The metrics of step `step` are not all finite: what the policy says. No step is under way. True: the step stands. */
+bool trouble_meet_metrics(struct trainer *trainer, int64_t step, const double *metrics);
+/* Are they? */
+bool trouble_finite(const struct trainer *trainer, const double *metrics);
+/* The same for the weights, after steps_settle. */
 bool trouble_check_weights(struct trainer *trainer);
 
 /* ---- say.c ---- */
@@ -128,5 +180,7 @@ void say_note(struct trainer *trainer, const char *format, ...) __attribute__((f
 void say_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A double as %.7g, and nan inf -inf as those words whatever the sign of the NaN. */
 const char *say_number(double value, char *text, size_t size);
+/* "12.3 s", "1 min 50 s", "2 h 05 min". */
+const char *say_duration(double seconds, char *text, size_t size);
 
 #endif

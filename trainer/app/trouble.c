@@ -17,14 +17,15 @@ static void go_back(struct trainer *t) {
     int64_t total = trainer_total(t);
     if (total != t->total_steps) tb_plan(t->run, t->step, total, t->settings.bs);
     t->total_steps = total;
-    say_line("back from step %lld to step %lld, lr %g", (long long)from, (long long)t->step, t->settings.lr);
+    say_line("back from step %lld to step %lld, lr %g", (long long)from, (long long)t->step,
+             steps_rate(t, t->step + 1));
 }
 
 /* What happened, in one line: "loss is nan at step 803 (before: 2.31, lr 0.5)". */
-static void describe(const struct trainer *t, const char *what, double value, char *text, size_t size) {
+static void describe(const struct trainer *t, const char *what, double value, int64_t step, char *text, size_t size) {
     char is[32], was[32];
-    snprintf(text, size, "%s is %s at step %lld (loss before: %s, lr %g)", what, say_number(value, is, sizeof is),
-             (long long)t->step, say_number(t->loss, was, sizeof was), t->settings.lr);
+    snprintf(text, size, "%s is %s at step %lld (%s before: %s, lr %g)", what, say_number(value, is, sizeof is),
+             (long long)step, t->model->metrics[0], say_number(t->loss, was, sizeof was), steps_rate(t, step));
 }
 
 /* `in_rows`: the metric's row has told the bot already, which says it together with the pause. */
@@ -51,19 +52,24 @@ static bool trouble_meet(struct trainer *t, const char *text, bool in_rows) {
     return false;
 }
 
-bool trouble_check(struct trainer *t, const double *metrics) {
-    for (int i = 0; i < t->model->metrics_count; i++) {
-        if (isfinite(metrics[i])) continue;
-        char text[256];
-        describe(t, t->model->metrics[i], metrics[i], text, sizeof text);
-        return trouble_meet(t, text, true);
-    }
+bool trouble_finite(const struct trainer *t, const double *metrics) {
+    for (int i = 0; i < t->model->metrics_count; i++)
+        if (!isfinite(metrics[i])) return false;
     return true;
+}
+
+bool trouble_meet_metrics(struct trainer *t, int64_t step, const double *metrics) {
+    int bad = 0;
+    while (bad < t->model->metrics_count - 1 && isfinite(metrics[bad]))
+        bad++;
+    char text[256];
+    describe(t, t->model->metrics[bad], metrics[bad], step, text, sizeof text);
+    return trouble_meet(t, text, true);
 }
 
 bool trouble_check_weights(struct trainer *t) {
     if (engine_is_finite(t->engine)) return true;
     char text[256];
-    describe(t, "a weight", NAN, text, sizeof text);
+    describe(t, "a weight", NAN, t->step, text, sizeof text);
     return trouble_meet(t, text, false);
 }

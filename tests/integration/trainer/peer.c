@@ -89,14 +89,18 @@ static double cell(const cJSON *item) {
     return cJSON_IsNumber(item) ? item->valuedouble : NAN;
 }
 
+static double first_number(const cJSON *values) {
+    return values != NULL && values->child != NULL ? cell(values->child) : NAN;
+}
+
 static void metrics_take(struct peer *peer, const cJSON *frame) {
     const cJSON *cols = cJSON_GetObjectItem(frame, "cols"), *row;
     if (cols == NULL) {
         row_check(peer, (int64_t)peer_number(frame, "step"));
-        peer->loss = peer_number(cJSON_GetObjectItem(frame, "values"), "loss");
+        peer->loss = first_number(cJSON_GetObjectItem(frame, "values"));
         return;
     }
-    assert_string_equal(cJSON_GetArrayItem(cols, 0)->valuestring, "loss");
+    assert_non_null(strstr(cJSON_GetArrayItem(cols, 0)->valuestring, "loss")); /* an adversarial model's is d_loss */
     cJSON_ArrayForEach(row, cJSON_GetObjectItem(frame, "rows")) {
         row_check(peer, (int64_t)cell(cJSON_GetArrayItem(row, 0)));
         peer->loss = cell(cJSON_GetArrayItem(row, 3));

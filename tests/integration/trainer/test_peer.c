@@ -70,13 +70,16 @@ static void whole_run(void **state) {
     const cJSON *plan = peer_wait(&peer, "event", "plan"); /* the welcome's batch counts from the first step */
     assert_true(peer_number(plan, "total_steps") == 50 && peer_number(plan, "batch") == 100);
     peer_wait(&peer, "event", "started");
+    const cJSON *epoch = peer_wait(&peer, "event", "epoch");
+    assert_true(peer_number(epoch, "epoch") == 1 && peer_number(epoch, "step") == 20);
+    assert_non_null(strstr(peer_text(epoch, "text"), "epoch 1 of 3: loss "));
     const cJSON *saved = peer_wait(&peer, "event", "checkpoint");
     assert_true(peer_number(saved, "step") == 50);
     assert_true(peer_number(saved, "bytes") > 90000);
     assert_string_equal(peer_text(saved, "path"), program_path("run/checkpoints/step-50"));
     assert_true(program_file("run/checkpoints/step-50"));
     assert_int_equal(peer.steps, 50);
-    assert_int_equal(peer.progress, 5);
+    assert_int_equal(peer.progress, 5 + 2); /* every ds steps, and two epochs' ends */
     const cJSON *values = cJSON_GetObjectItem(peer_wait(&peer, "progress", NULL), "values");
     assert_true(peer_number(values, "test_acc") > 0.9);
     assert_true(peer_number(values, "test_loss") > 0);

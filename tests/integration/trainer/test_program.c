@@ -119,7 +119,7 @@ static void describes(void **state) {
     good("--describe --data data");
     cJSON *root = cJSON_Parse(program.out_text);
     assert_non_null(root);
-    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(root, "params")), 21);
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(root, "params")), 20);
     cJSON *bs = cJSON_GetArrayItem(cJSON_GetObjectItem(root, "params"), 2);
     assert_string_equal(cJSON_GetObjectItem(bs, "name")->valuestring, "bs");
     assert_true(cJSON_GetObjectItem(bs, "max")->valuedouble == SMALL_TRAIN);
@@ -142,6 +142,11 @@ static void benches(void **state) {
     assert_true(cJSON_GetObjectItem(line, "batch")->valuedouble == 50);
     assert_true(cJSON_GetObjectItem(line, "threads")->valuedouble >= 1);
     assert_true(cJSON_GetObjectItem(line, "samples_per_s")->valuedouble > 0);
+    assert_string_equal(cJSON_GetObjectItem(line, "precision")->valuestring, "float32");
+    assert_true(cJSON_GetObjectItem(line, "rss_kib")->valuedouble > 1000);
+    assert_true(cJSON_GetObjectItem(line, "page_faults")->valuedouble >= 0);
+    const cJSON *allocations = cJSON_GetObjectItem(line, "allocations"); /* not with a sanitizer */
+    assert_true(allocations == NULL || allocations->valuedouble == 0);
     assert_non_null(cJSON_GetObjectItem(line, "backend"));
     cJSON_Delete(line);
     assert_false(program_file("checkpoints"));
