@@ -1,10 +1,12 @@
-/* test_canvas.c: pictures: clipping, enlarged pixels, letters, and a PNG that a reader gives back pixel for pixel. */
+/* test_canvas.c: pictures: clipping, enlarged pixels, discs, letters in either script and direction, and a PNG that a
+ * reader gives back pixel for pixel. */
 #include "canvas.h"
 #include "font.h"
 
 #include <png.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,37 +47,126 @@ static void grey_is_enlarged(void **state) {
     canvas_release(&c);
 }
 
-static void text_is_centred(void **state) {
+/* Columns from `left` to before `right` that hold another colour than white. */
+static int columns_inked(const struct canvas *c, int left, int right) {
+    int count = 0;
+    for (int x = left; x < right; x++) {
+        bool inked = false;
+        for (int y = 0; y < c->height; y++)
+            inked = inked || at(c, x, y) != 0xffffff;
+        count += inked;
+    }
+    return count;
+}
+
+static void text_stands_where_asked(void **state) {
     (void)state;
     struct canvas c;
-    assert_int_equal(canvas_init(&c, 15, 7, 0xffffff), 0);
-    canvas_text(&c, 0, 0, 15, "T", 1, 0x000000); /* its bar spans the glyph: x 5 to 9 */
-    assert_int_equal(at(&c, 4, 0), 0xffffff);
-    for (int x = 5; x < 10; x++)
-        assert_int_equal(at(&c, x, 0), 0x000000);
-    assert_int_equal(at(&c, 10, 0), 0xffffff);
-    assert_int_equal(at(&c, 7, 6), 0x000000);
-    canvas_text(&c, 0, 0, 15, "far too long for it", 1, 0x000000);
+    int width = font_width("H");
+    const struct font_glyph *glyph = font_glyph('H');
+    assert_true(width > 8 && width < 20);
+    assert_int_equal(canvas_init(&c, 100, FONT_LINE, 0xffffff), 0);
+    canvas_text(&c, 10, 0, 80, ALIGN_LEFT, "H", 0x000000);
+    assert_int_equal(columns_inked(&c, 0, 100), glyph->width);
+    assert_int_equal(columns_inked(&c, 10 + glyph->left, 10 + glyph->left + glyph->width), glyph->width);
+    canvas_fill(&c, 0, 0, 100, FONT_LINE, 0xffffff);
+    canvas_text(&c, 10, 0, 80, ALIGN_RIGHT, "H", 0x000000);
+    assert_int_equal(columns_inked(&c, 90 - width, 90), glyph->width);
+    canvas_fill(&c, 0, 0, 100, FONT_LINE, 0xffffff);
+    canvas_text(&c, 10, 0, 80, ALIGN_CENTRE, "H", 0x000000);
+    assert_int_equal(columns_inked(&c, 50 - width / 2 - 1, 50 + width / 2 + 1), glyph->width);
+    canvas_release(&c);
+}
+
+static void long_text_is_cut_whole(void **state) {
+    (void)state;
+    struct canvas c, d;
+    int three = font_width("abc"), room = three + font_width("d") - 1;
+    assert_int_equal(canvas_init(&c, 200, FONT_LINE, 0xffffff), 0);
+    assert_int_equal(canvas_init(&d, 200, FONT_LINE, 0xffffff), 0);
+    canvas_text(&c, 5, 0, room, ALIGN_LEFT, "abcd and far too long", 0x000000);
+    canvas_text(&d, 5, 0, 190, ALIGN_LEFT, "abc", 0x000000);
+    assert_memory_equal(c.rgb, d.rgb, 200 * FONT_LINE * 3);
+    canvas_text(&c, -50, -10, 4000, ALIGN_LEFT, "beyond every edge, 凉鞋 and more than the width of it", 0x000000);
+    canvas_release(&c);
+    canvas_release(&d);
+}
+
+/* Upwards is the same ink, turned to the left. */
+static void text_turns(void **state) {
+    (void)state;
+    struct canvas across, up;
+    int length = font_width("Bag 包");
+    assert_int_equal(canvas_init(&across, length, FONT_LINE, 0xffffff), 0);
+    assert_int_equal(canvas_init(&up, FONT_LINE, length, 0xffffff), 0);
+    canvas_text(&across, 0, 0, length, ALIGN_LEFT, "Bag 包", 0x0b5fa5);
+    canvas_text_up(&up, 0, length - 1, length, "Bag 包", 0x0b5fa5);
+    for (int y = 0; y < FONT_LINE; y++)
+        for (int x = 0; x < length; x++)
+            assert_int_equal(at(&across, x, y), at(&up, y, length - 1 - x));
+    assert_true(columns_inked(&across, 0, length) > length / 2);
+    canvas_release(&across);
+    canvas_release(&up);
+}
+
+static void discs_are_round(void **state) {
+    (void)state;
+    struct canvas c;
+    assert_int_equal(canvas_init(&c, 41, 41, 0xffffff), 0);
+    canvas_disc(&c, 20, 20, 10, 0x112233);
+    assert_int_equal(at(&c, 20, 20), 0x112233);
+    assert_int_equal(at(&c, 20, 11), 0x112233);
+    assert_int_equal(at(&c, 20, 9), 0xffffff);
+    assert_int_equal(at(&c, 12, 12), 0xffffff); /* the corner of its square */
+    canvas_disc(&c, -3, 50, 20, 0x445566);      /* beyond the edge */
+    assert_int_equal(canvas_mix(0x000000, 0xff8040, 0.5), 0x804020);
+    assert_int_equal(canvas_mix(0x123456, 0xff8040, -1), 0x123456);
+    assert_int_equal(canvas_mix(0x123456, 0xff8040, 7), 0xff8040);
     canvas_release(&c);
 }
 
 static void every_label_has_glyphs(void **state) {
     (void)state;
-    const uint8_t *unknown = font_glyph('?');
-    for (const char *p = "T-shirt/top Trouser Ankle boot is 0123456789 %:."; *p != '\0'; p++)
-        assert_ptr_not_equal(font_glyph(*p), unknown);
-    assert_ptr_equal(font_glyph('a'), font_glyph('A'));
+    const struct font_glyph *unknown = font_glyph('?');
+    const char *text =
+        "T-shirt/top Trouser Pullover Dress Coat Sandal Shirt Sneaker Bag Ankle boot is loss 0123456789 %:.→·"
+        "T恤裤子套头衫连衣裙外套凉鞋衬衫运动鞋包短靴认成其实是损失";
+    for (uint32_t code; *text != '\0';) {
+        text = font_next(text, &code);
+        assert_ptr_not_equal(font_glyph(code), unknown);
+        assert_int_equal(font_glyph(code)->code, code);
+    }
     assert_ptr_equal(font_glyph('\n'), unknown);
-    for (int a = 'A'; a <= 'Z'; a++) /* no two letters look the same */
-        for (int b = a + 1; b <= 'Z'; b++)
-            assert_memory_not_equal(font_glyph((char)a), font_glyph((char)b), FONT_HEIGHT);
+    assert_ptr_equal(font_glyph(0x10ffff), unknown);
+    for (size_t i = 1; i < font_glyphs_count; i++)
+        assert_true(font_glyphs[i - 1].code < font_glyphs[i].code);
+    for (size_t i = 0; i < font_glyphs_count; i++) { /* as much ink as its box, and inside the line */
+        const struct font_glyph *glyph = &font_glyphs[i];
+        assert_int_equal(strlen(glyph->ink), (glyph->width * glyph->height + 1) / 2);
+        assert_true(glyph->top + glyph->height <= FONT_LINE);
+        for (int y = 0; y < glyph->height; y++)
+            for (int x = 0; x < glyph->width; x++)
+                assert_in_range(font_ink(glyph, x, y), 0, FONT_LEVELS - 1);
+    }
+}
+
+static void broken_utf8_is_survived(void **state) {
+    (void)state;
+    uint32_t code;
+    const char cut[] = "\xe5\x87", lone[] = "\x89z", wild[] = "\xff\xfe\xc3";
+    assert_string_equal(font_next(cut, &code), "");
+    assert_int_equal(code, 0xfffd);
+    assert_string_equal(font_next(lone, &code), "z");
+    assert_int_equal(code, 0xfffd);
+    assert_true(font_width(wild) > 0);
+    assert_int_equal(font_width(""), 0);
 }
 
 static void png_reads_back(void **state) {
     (void)state;
     struct canvas c;
     assert_int_equal(canvas_init(&c, 33, 17, 0xffffff), 0);
-    canvas_text(&c, 1, 1, 31, "Bag 8", 1, 0x1a7f37);
+    canvas_text(&c, 1, -5, 31, ALIGN_LEFT, "Bag 8", 0x1a7f37);
     uint8_t *png;
     size_t size;
     assert_int_equal(canvas_png(&c, &png, &size), 0);
@@ -94,8 +185,15 @@ static void png_reads_back(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fills_are_clipped),      cmocka_unit_test(grey_is_enlarged), cmocka_unit_test(text_is_centred),
-        cmocka_unit_test(every_label_has_glyphs), cmocka_unit_test(png_reads_back),
+        cmocka_unit_test(fills_are_clipped),
+        cmocka_unit_test(grey_is_enlarged),
+        cmocka_unit_test(text_stands_where_asked),
+        cmocka_unit_test(long_text_is_cut_whole),
+        cmocka_unit_test(text_turns),
+        cmocka_unit_test(discs_are_round),
+        cmocka_unit_test(every_label_has_glyphs),
+        cmocka_unit_test(broken_utf8_is_survived),
+        cmocka_unit_test(png_reads_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
