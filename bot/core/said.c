@@ -149,9 +149,11 @@ static const struct phrase {
     {"bs * is more than the * samples there are", "批量 $1 比全部 $2 个样本还多"},
     {"ti * leaves no step of * samples: * are seen already", "迭代 $1 一步也不剩了:批量是 $2,已经练了 $3 个样本"},
     {"the batch of * is larger than the * training samples", "批量 $1 比训练集的 $2 个样本还多"},
-    {"the network's weights are not finite numbers, so it recognizes nothing", "网络的权重不是有限的数,什么也识别不了"},
-    {"recognize takes a number of images between 1 and *, not \"*\"", "识别的张数要在 1 到 $1 之间,不是 $2"},
-    {"no command \"*\"; *", "没有\"$1\"这个命令"},
+    {"no command \"*\"; * knows: *", "没有\"$1\"这个命令,$2 有:$3"},
+    {"* at step *: originals above, what comes back below", "$1 第 $2 步:上面是原图,下面是还原"},
+    {"* at step *: originals above, what comes back below; under them new images",
+     "$1 第 $2 步:上面是原图和还原,下面是新图"},
+    {"* at step *: new images", "$1 第 $2 步的新图"},
     {"* must be *, not \"*\"", "$1 不能是 \"$3\""},
 };
 
