@@ -8,8 +8,22 @@
 
 #include "engine.h"
 #include "openblas.h"
+#ifdef TRAINBOT_ONEDNN
+#include "onednn.h"
+#endif
+#ifdef TRAINBOT_CUDA
+#include "cuda_backend.h"
+#endif
 
-static const struct backend_ops *const table[] = {&backend_openblas};
+static const struct backend_ops *const table[] = {
+#ifdef TRAINBOT_CUDA
+    &backend_cuda,
+#endif
+#ifdef TRAINBOT_ONEDNN
+    &backend_onednn,
+#endif
+    &backend_openblas,
+};
 #define TABLE_COUNT (sizeof table / sizeof table[0])
 
 const char *engine_backends(void) {
