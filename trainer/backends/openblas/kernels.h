@@ -69,16 +69,35 @@ struct kernels {
     void (*gather)(const struct gather_job *job);
     void (*scale)(int64_t count, const uint8_t *from, float divisor, float shift, float *to);
     void (*bias_activation)(int64_t n, int64_t width, const float *bias, struct activation activation, float *y);
-    /* Columns first..last of (n, width). */
-    void (*activation_backward)(int64_t n, int64_t width, int64_t first, int64_t last, struct activation activation,
-                                const float *y, float *dy, float *dbias);
+    /* dy (n, width) in place; sums (width) += its columns, unless NULL. y may be NULL where there is no activation. */
+    void (*activation_backward)(int64_t n, int64_t width, struct activation activation, const float *y, float *dy,
+                                float *sums);
     /* out (n, width) = dy, times slope where a rectifier (if there is one) gave y <= 0; sums (width) += its columns,
      * unless NULL.
      */
     void (*mask)(int64_t n, int64_t width, bool rectify, float slope, const float *y, const float *dy, float *out,
                  float *sums);
+    /* Elements first..last, first even; so the noises. */
     void (*dropout)(int64_t first, int64_t last, uint32_t below, float factor, uint64_t key, const float *from,
                     float *to);
+    void (*noise_uniform)(int64_t first, int64_t last, uint64_t key, float scale, float shift, float *to);
+    void (*noise_normal)(int64_t first, int64_t last, uint64_t key, float *to);
+    void (*exp)(int64_t count, float *x); /* in place */
+    /* Gives Σ (y - target)²; dy = factor × (y - target), unless NULL; dy may be y. */
+    double (*squared_error)(int64_t count, float factor, const float *y, const float *target, float *dy);
+    bool (*is_finite)(int64_t count, const float *x);
+    /* Batch normalisation, x and dy (rows, channels), all else (channels). sum, square += of x - pivot. */
+    void (*norm_moments)(int64_t rows, int64_t channels, const float *x, const float *pivot, double *sum,
+                         double *square);
+    /* sum += dy, product += dy × (x - mean) × factor */
+    void (*norm_slopes)(int64_t rows, int64_t channels, const float *x, const float *mean, const float *factor,
+                        const float *dy, double *sum, double *product);
+    /* y = (x - mean) × factor × scale + shift */
+    void (*norm_apply)(int64_t rows, int64_t channels, const float *x, const float *mean, const float *factor,
+                       const float *scale, const float *shift, float *y);
+    /* dx = scale × factor × (dy - slope - (x - mean) × factor × product); dx may be dy. */
+    void (*norm_backward)(int64_t rows, int64_t channels, const float *x, const float *mean, const float *factor,
+                          const float *scale, const float *slope, const float *product, const float *dy, float *dx);
     void (*adam)(int64_t count, const struct adam_job *job, float *w, const float *g, float *m, float *v);
     void (*sgd)(int64_t count, float lr, float momentum, float weight_decay, float *w, const float *g, float *velocity);
 };

@@ -5,68 +5,10 @@
 #include <string.h>
 
 #include "kernels_vector.h"
-#include "random.h"
 
 static void scale(int64_t count, const uint8_t *restrict from, float divisor, float shift, float *restrict to) {
     for (int64_t i = 0; i < count; i++) {
         to[i] = (float)from[i] / divisor - shift;
-    }
-}
-
-static float sigmoid(float x) {
-    return 1.0f / (1.0f + expf(-x));
-}
-
-static void bias_activation(int64_t n, int64_t width, const float *restrict bias, struct activation activation,
-                            float *restrict y) {
-    for (int64_t row = 0; row < n; row++, y += width) {
-        if (bias != NULL) {
-            for (int64_t i = 0; i < width; i++) {
-                y[i] += bias[i];
-            }
-        }
-        if (activation.kind == ACTIVATION_RELU || activation.kind == ACTIVATION_LEAKY_RELU) {
-            for (int64_t i = 0; i < width; i++) {
-                y[i] = y[i] < 0 ? activation.slope * y[i] : y[i];
-            }
-        } else if (activation.kind == ACTIVATION_SIGMOID) {
-            for (int64_t i = 0; i < width; i++) {
-                y[i] = sigmoid(y[i]);
-            }
-        } else if (activation.kind == ACTIVATION_TANH) {
-            for (int64_t i = 0; i < width; i++) {
-                y[i] = tanhf(y[i]);
-            }
-        }
-    }
-}
-
-static void activation_backward(int64_t n, int64_t width, int64_t first, int64_t last, struct activation activation,
-                                const float *restrict y, float *restrict dy, float *restrict dbias) {
-    if (dbias != NULL) {
-        for (int64_t i = first; i < last; i++) {
-            dbias[i] = 0;
-        }
-    }
-    for (int64_t row = 0; row < n; row++, y += width, dy += width) {
-        if (activation.kind == ACTIVATION_RELU || activation.kind == ACTIVATION_LEAKY_RELU) {
-            for (int64_t i = first; i < last; i++) {
-                dy[i] = y[i] <= 0 ? activation.slope * dy[i] : dy[i];
-            }
-        } else if (activation.kind == ACTIVATION_SIGMOID) {
-            for (int64_t i = first; i < last; i++) {
-                dy[i] *= y[i] * (1.0f - y[i]);
-            }
-        } else if (activation.kind == ACTIVATION_TANH) {
-            for (int64_t i = first; i < last; i++) {
-                dy[i] *= 1.0f - y[i] * y[i];
-            }
-        }
-        if (dbias != NULL) {
-            for (int64_t i = first; i < last; i++) {
-                dbias[i] += dy[i];
-            }
-        }
     }
 }
 
@@ -83,14 +25,6 @@ static void mask_gradient(int64_t n, int64_t width, bool rectify, float slope, c
         for (int64_t i = 0; i < width && sums != NULL; i++) {
             sums[i] += out[i];
         }
-    }
-}
-
-static void dropout(int64_t first, int64_t last, uint32_t below, float factor, uint64_t key, const float *from,
-                    float *to) {
-    for (int64_t i = first; i < last; i++) {
-        uint64_t bits = random_mix(key + (uint64_t)(i / 2)) >> (i % 2 * 32);
-        to[i] = (uint32_t)bits < below ? 0.0f : from[i] * factor;
     }
 }
 
@@ -125,10 +59,19 @@ const struct kernels SET(kernels) = {
     .conv_finish = SET(conv_finish),
     .gather = SET(gather),
     .scale = scale,
-    .bias_activation = bias_activation,
-    .activation_backward = activation_backward,
+    .bias_activation = SET(bias_activation),
+    .activation_backward = SET(activation_backward),
     .mask = mask_gradient,
-    .dropout = dropout,
+    .dropout = SET(dropout),
+    .noise_uniform = SET(noise_uniform),
+    .noise_normal = SET(noise_normal),
+    .exp = SET(exp),
+    .squared_error = SET(squared_error),
+    .is_finite = SET(is_finite),
+    .norm_moments = SET(norm_moments),
+    .norm_slopes = SET(norm_slopes),
+    .norm_apply = SET(norm_apply),
+    .norm_backward = SET(norm_backward),
     .adam = adam,
     .sgd = sgd,
 };

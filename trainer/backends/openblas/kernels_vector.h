@@ -48,6 +48,23 @@ ALWAYS_INLINE vector rectified(vector value, float slope) {
 void SET(conv_row)(const struct row_job *job);
 void SET(conv_finish)(const struct finish_job *job);
 void SET(gather)(const struct gather_job *job);
+void SET(bias_activation)(int64_t n, int64_t width, const float *bias, struct activation activation, float *y);
+void SET(activation_backward)(int64_t n, int64_t width, struct activation activation, const float *y, float *dy,
+                              float *sums);
+void SET(dropout)(int64_t first, int64_t last, uint32_t below, float factor, uint64_t key, const float *from,
+                  float *to);
+void SET(noise_uniform)(int64_t first, int64_t last, uint64_t key, float scale, float shift, float *to);
+void SET(noise_normal)(int64_t first, int64_t last, uint64_t key, float *to);
+void SET(exp)(int64_t count, float *x);
+double SET(squared_error)(int64_t count, float factor, const float *y, const float *target, float *dy);
+bool SET(is_finite)(int64_t count, const float *x);
+void SET(norm_moments)(int64_t rows, int64_t channels, const float *x, const float *pivot, double *sum, double *square);
+void SET(norm_slopes)(int64_t rows, int64_t channels, const float *x, const float *mean, const float *factor,
+                      const float *dy, double *sum, double *product);
+void SET(norm_apply)(int64_t rows, int64_t channels, const float *x, const float *mean, const float *factor,
+                     const float *scale, const float *shift, float *y);
+void SET(norm_backward)(int64_t rows, int64_t channels, const float *x, const float *mean, const float *factor,
+                        const float *scale, const float *slope, const float *product, const float *dy, float *dx);
 extern const struct kernels SET(kernels);
 
 #endif

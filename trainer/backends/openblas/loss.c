@@ -5,46 +5,6 @@
 
 #include "cpu.h"
 
-/* Gives the sample's loss; p (classes) = softmax; *ret_best: the first of the largest. */
-static double softmax_row(int64_t classes, const float *logits, int64_t label, double *p, int64_t *ret_best) {
-    int64_t best = 0;
-    for (int64_t c = 1; c < classes; c++) {
-        if (logits[c] > logits[best]) best = c;
-    }
-    double sum = 0;
-    for (int64_t c = 0; c < classes; c++) {
-        p[c] = exp((double)(logits[c] - logits[best]));
-        sum += p[c];
-    }
-    for (int64_t c = 0; c < classes; c++) {
-        p[c] /= sum;
-    }
-    *ret_best = best;
-    return label < classes ? log(sum) - (double)(logits[label] - logits[best]) : (double)NAN;
-}
-
-void cpu_softmax_cross_entropy(struct backend *backend, int64_t n, int64_t classes, const float *logits,
-                               const uint8_t *labels, float *probabilities, float *dlogits, float *losses,
-                               float *sums) {
-    struct cpu *cpu = cpu_of(backend);
-    if (!cpu_scratch(cpu, (size_t)classes * sizeof(double), 0)) return;
-    double *p = (double *)(void *)cpu->shared, loss = 0;
-    int64_t right = 0;
-    for (int64_t i = 0; i < n; i++) {
-        int64_t best = 0;
-        double one = softmax_row(classes, logits + i * classes, labels[i], p, &best);
-        loss += one;
-        if (losses != NULL) losses[i] = (float)one;
-        right += best == labels[i];
-        for (int64_t c = 0; c < classes; c++) {
-            if (probabilities != NULL) probabilities[i * classes + c] = (float)p[c];
-            if (dlogits != NULL) dlogits[i * classes + c] = (float)((p[c] - (c == labels[i])) / (double)n);
-        }
-    }
-    sums[0] = (float)loss;
-    sums[1] = (float)right;
-}
-
 /* One double a sample, in shared scratch; NULL: no memory. */
 static double *each_sample(struct cpu *cpu, int64_t n) {
     if (!cpu_scratch(cpu, (size_t)n * sizeof(double), 0)) return NULL;
@@ -60,6 +20,75 @@ static double sum_samples(int64_t n, const double *each, float *losses) {
     return sum;
 }
 
+struct softmax {
+    int64_t n, classes;
+    const float *logits;
+    const uint8_t *labels;
+    float *probabilities, *dlogits;
+};
+
+/* Index of the first of the largest. */
+static int64_t best_of(int64_t classes, const float *logits) {
+    int64_t best = 0;
+    for (int64_t c = 1; c < classes; c++) {
+        if (logits[c] > logits[best]) best = c;
+    }
+    return best;
+}
+
+/* Gives the sample's loss; powers (classes) = exp(logit - largest). dlogits may be logits: read before written. */
+static double softmax_row(const struct softmax *job, int64_t i, double distance, const float *powers) {
+    double sum = 0;
+    for (int64_t c = 0; c < job->classes; c++) {
+        sum += (double)powers[c];
+    }
+    double factor = 1 / sum, divisor = 1 / (double)job->n;
+    for (int64_t c = 0, at = i * job->classes; c < job->classes; c++, at++) {
+        double p = (double)powers[c] * factor;
+        if (job->probabilities != NULL) job->probabilities[at] = (float)p;
+        if (job->dlogits != NULL) job->dlogits[at] = (float)((p - (c == job->labels[i])) * divisor);
+    }
+    return log(sum) + distance;
+}
+
+/* Samples of a range, `powers` (their number, classes); each their losses. Gives the number of right answers. */
+static int64_t softmax_rows(const struct cpu *cpu, const struct softmax *job, struct range range, float *powers,
+                            double *each) {
+    int64_t right = 0, classes = job->classes;
+    for (int64_t i = range.first; i < range.last; i++) {
+        const float *logits = job->logits + i * classes;
+        int64_t best = best_of(classes, logits), label = job->labels[i];
+        for (int64_t c = 0; c < classes; c++) {
+            powers[i * classes + c] = logits[c] - logits[best];
+        }
+        right += best == label;
+        each[i] = label < classes ? (double)logits[best] - (double)logits[label] : (double)NAN;
+    }
+    cpu->kernels->exp((range.last - range.first) * classes, powers + range.first * classes);
+    for (int64_t i = range.first; i < range.last; i++) {
+        each[i] = softmax_row(job, i, each[i], powers + i * classes);
+    }
+    return right;
+}
+
+void cpu_softmax_cross_entropy(struct backend *backend, int64_t n, int64_t classes, const float *logits,
+                               const uint8_t *labels, float *probabilities, float *dlogits, float *losses,
+                               float *sums) {
+    struct cpu *cpu = cpu_of(backend);
+    if (!cpu_scratch(cpu, (size_t)n * (sizeof(double) + (size_t)classes * sizeof(float)), 0)) return;
+    double *each = (double *)(void *)cpu->shared;
+    float *powers = (float *)(void *)(each + n);
+    const struct softmax job = {n, classes, logits, labels, probabilities, dlogits};
+    int64_t right = 0;
+    int threads = cpu_threads_for(cpu, 8 * n * classes);
+#pragma omp parallel for schedule(static) num_threads(threads) reduction(+ : right)
+    for (int i = 0; i < threads; i++) {
+        right += softmax_rows(cpu, &job, (struct range){n * i / threads, n * (i + 1) / threads}, powers, each);
+    }
+    sums[0] = (float)sum_samples(n, each, losses);
+    sums[1] = (float)right;
+}
+
 void cpu_squared_error(struct backend *backend, int64_t n, int64_t width, const float *y, const float *target,
                        float *dy, float *losses, float *sums) {
     struct cpu *cpu = cpu_of(backend);
@@ -69,13 +98,8 @@ void cpu_squared_error(struct backend *backend, int64_t n, int64_t width, const 
     int threads = cpu_threads_for(cpu, n * width);
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (int64_t i = 0; i < n; i++) {
-        double sum = 0;
-        for (int64_t j = i * width; j < (i + 1) * width; j++) {
-            float error = y[j] - target[j];
-            sum += (double)error * (double)error;
-            if (dy != NULL) dy[j] = factor * error;
-        }
-        each[i] = sum;
+        each[i] = cpu->kernels->squared_error(width, factor, y + i * width, target + i * width,
+                                              dy != NULL ? dy + i * width : NULL);
     }
     sums[0] = (float)sum_samples(n, each, losses);
 }

@@ -30,35 +30,6 @@ static struct range rows_of(const struct batch_norm *norm, int part, int parts) 
     return (struct range){norm->rows * part / parts, norm->rows * (part + 1) / parts};
 }
 
-/* Sums of x - pivot and of its square, pivot being the channel's first value. So nothing is lost to a mean that is
- * large beside the deviation: the pivot is one of the values, which bounds the cancellation by the number of rows. */
-static void add_moments(const struct batch_norm *norm, struct range rows, const float *x, double *sums) {
-    const float *pivot = x;
-    double *restrict sum = sums, *restrict square = sums + norm->channels;
-    for (int64_t row = rows.first; row < rows.last; row++) {
-        const float *values = x + row * norm->channels;
-        for (int64_t c = 0; c < norm->channels; c++) {
-            double value = (double)values[c] - (double)pivot[c];
-            sum[c] += value;
-            square[c] += value * value;
-        }
-    }
-}
-
-/* Sums of dy and of dy × the normalised x. */
-static void add_gradients(const struct batch_norm *norm, struct range rows, const float *x, const float *saved,
-                          const float *dy, double *sums) {
-    const float *mean = saved, *factor = saved + norm->channels;
-    double *restrict sum = sums, *restrict product = sums + norm->channels;
-    for (int64_t row = rows.first; row < rows.last; row++) {
-        const float *values = x + row * norm->channels, *slopes = dy + row * norm->channels;
-        for (int64_t c = 0; c < norm->channels; c++) {
-            sum[c] += (double)slopes[c];
-            product[c] += (double)(slopes[c] * ((values[c] - mean[c]) * factor[c]));
-        }
-    }
-}
-
 /* y = (x - mean) × factor × scale + shift */
 static void normalise(struct cpu *cpu, const struct batch_norm *norm, const float *x, const float *mean,
                       const float *factor, const float *scale, const float *shift, float *y) {
@@ -66,13 +37,8 @@ static void normalise(struct cpu *cpu, const struct batch_norm *norm, const floa
 #pragma omp parallel for schedule(static) num_threads(parts)
     for (int part = 0; part < parts; part++) {
         struct range rows = rows_of(norm, part, parts);
-        for (int64_t row = rows.first; row < rows.last; row++) {
-            const float *from = x + row * norm->channels;
-            float *to = y + row * norm->channels;
-            for (int64_t c = 0; c < norm->channels; c++) {
-                to[c] = (from[c] - mean[c]) * (factor[c] * scale[c]) + shift[c];
-            }
-        }
+        int64_t at = rows.first * norm->channels;
+        cpu->kernels->norm_apply(rows.last - rows.first, norm->channels, x + at, mean, factor, scale, shift, y + at);
     }
 }
 
@@ -83,9 +49,15 @@ void cpu_batch_norm_forward(struct backend *backend, const struct batch_norm *no
     int parts = cpu_threads_for(cpu, norm->rows * channels);
     double *sums = sums_of(cpu, norm, parts), rows = (double)norm->rows;
     if (sums == NULL) return;
+        /* Of x - pivot and its square, the pivot being the channel's first value. So nothing is lost to a mean that is
+         * large beside the deviation: the pivot is one of the values, which bounds the cancellation by the number of
+         * rows. */
 #pragma omp parallel for schedule(static) num_threads(parts)
     for (int part = 0; part < parts; part++) {
-        add_moments(norm, rows_of(norm, part, parts), x, sums + part * 2 * channels);
+        struct range rows_here = rows_of(norm, part, parts);
+        double *own = sums + part * 2 * channels;
+        cpu->kernels->norm_moments(rows_here.last - rows_here.first, channels, x + rows_here.first * channels, x, own,
+                                   own + channels);
     }
     add_parts(norm, parts, sums);
     for (int64_t c = 0; c < channels; c++) {
@@ -112,19 +84,6 @@ void cpu_batch_norm_evaluate(struct backend *backend, const struct batch_norm *n
     normalise(cpu, norm, x, running_mean, factor, scale, shift, y);
 }
 
-/* dx = scale × factor × (dy - mean of dy - normalised x × mean of dy × normalised x); dx may be dy. */
-static void gradient_rows(const struct batch_norm *norm, struct range rows, const float *x, const float *scale,
-                          const float *saved, const float *means, const float *dy, float *dx) {
-    const float *mean = saved, *factor = saved + norm->channels, *slope = means, *product = means + norm->channels;
-    for (int64_t row = rows.first; row < rows.last; row++) {
-        int64_t at = row * norm->channels;
-        for (int64_t c = 0; c < norm->channels; c++) {
-            float normal = (x[at + c] - mean[c]) * factor[c];
-            dx[at + c] = scale[c] * factor[c] * (dy[at + c] - slope[c] - normal * product[c]);
-        }
-    }
-}
-
 void cpu_batch_norm_backward(struct backend *backend, const struct batch_norm *norm, const float *x, const float *scale,
                              const float *saved, const float *dy, float *dx, float *dscale, float *dshift) {
     struct cpu *cpu = cpu_of(backend);
@@ -135,7 +94,11 @@ void cpu_batch_norm_backward(struct backend *backend, const struct batch_norm *n
     float *means = (float *)(void *)(sums + (int64_t)parts * 2 * channels);
 #pragma omp parallel for schedule(static) num_threads(parts)
     for (int part = 0; part < parts; part++) {
-        add_gradients(norm, rows_of(norm, part, parts), x, saved, dy, sums + part * 2 * channels);
+        struct range rows = rows_of(norm, part, parts);
+        int64_t at = rows.first * channels;
+        double *own = sums + part * 2 * channels;
+        cpu->kernels->norm_slopes(rows.last - rows.first, channels, x + at, saved, saved + channels, dy + at, own,
+                                  own + channels);
     }
     add_parts(norm, parts, sums);
     for (int64_t c = 0; c < channels; c++) {
@@ -146,6 +109,9 @@ void cpu_batch_norm_backward(struct backend *backend, const struct batch_norm *n
     }
 #pragma omp parallel for schedule(static) num_threads(parts)
     for (int part = 0; part < parts; part++) {
-        gradient_rows(norm, rows_of(norm, part, parts), x, scale, saved, means, dy, dx);
+        struct range rows = rows_of(norm, part, parts);
+        int64_t at = rows.first * channels;
+        cpu->kernels->norm_backward(rows.last - rows.first, channels, x + at, saved, saved + channels, scale, means,
+                                    means + channels, dy + at, dx + at);
     }
 }
