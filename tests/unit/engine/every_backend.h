@@ -1,5 +1,6 @@
 /*
- * every_backend.h: runs a test on every backend and kernel set of this machine, with one thread and with three.
+ * every_backend.h: runs a test on every backend and kernel set of this machine that the registry opens, with one thread
+ * and with three.
  */
 #ifndef TESTS_EVERY_BACKEND_H
 #define TESTS_EVERY_BACKEND_H

@@ -95,14 +95,36 @@ void reference_dense(int64_t n, int64_t in, int64_t out, const double *x, const 
     }
 }
 
-double reference_activation(enum activation_kind kind, double x) {
-    if (kind == ACTIVATION_RELU) return x < 0 ? 0 : x;
-    return kind == ACTIVATION_SIGMOID ? 1 / (1 + exp(-x)) : x;
+double reference_activation(struct activation activation, double x) {
+    switch (activation.kind) {
+    case ACTIVATION_RELU:
+        return x < 0 ? 0 : x;
+    case ACTIVATION_LEAKY_RELU:
+        return x < 0 ? (double)activation.slope * x : x;
+    case ACTIVATION_SIGMOID:
+        return 1 / (1 + exp(-x));
+    case ACTIVATION_TANH:
+        return tanh(x);
+    case ACTIVATION_NONE:
+        break;
+    }
+    return x;
 }
 
-double reference_slope(enum activation_kind kind, double y) {
-    if (kind == ACTIVATION_RELU) return y > 0 ? 1 : 0;
-    return kind == ACTIVATION_SIGMOID ? y * (1 - y) : 1;
+double reference_slope(struct activation activation, double y) {
+    switch (activation.kind) {
+    case ACTIVATION_RELU:
+        return y > 0 ? 1 : 0;
+    case ACTIVATION_LEAKY_RELU:
+        return y > 0 ? 1 : (double)activation.slope;
+    case ACTIVATION_SIGMOID:
+        return y * (1 - y);
+    case ACTIVATION_TANH:
+        return 1 - y * y;
+    case ACTIVATION_NONE:
+        break;
+    }
+    return 1;
 }
 
 double reference_dropout(double p, uint64_t key, uint64_t index) {

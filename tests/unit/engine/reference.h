@@ -16,9 +16,9 @@ void reference_conv_backward(const struct conv *conv, const double *x, const dou
 void reference_pool(const struct pool *pool, const double *x, double *y);
 void reference_dense(int64_t n, int64_t in, int64_t out, const double *x, const double *w, const double *bias,
                      double *y);
-double reference_activation(enum activation_kind kind, double x);
+double reference_activation(struct activation activation, double x);
 /* Derivative where the output is y. */
-double reference_slope(enum activation_kind kind, double y);
+double reference_slope(struct activation activation, double y);
 /* What element `index` is multiplied with. */
 double reference_dropout(double p, uint64_t key, uint64_t index);
 /* Mean loss; dlogits may be NULL. */

@@ -17,6 +17,8 @@
 
 #define NONE                                                                                                           \
     { ACTIVATION_NONE, 0 }
+#define LEAKY                                                                                                          \
+    { ACTIVATION_LEAKY_RELU, 0.2f }
 #define RELU                                                                                                           \
     { ACTIVATION_RELU, 0 }
 
@@ -28,6 +30,8 @@ static const struct conv shapes[] = {
     {1, 14, 29, 7, 33, 3, 3, 2, 1, RELU, 3},  {4, 6, 31, 5, 48, 1, 5, 1, 2, RELU, 1},
     {2, 8, 8, 40, 9, 2, 7, 1, 3, NONE, 1},    {7, 4, 4, 16, 8, 4, 4, 2, 1, RELU, 1},
     {3, 13, 13, 32, 64, 3, 3, 1, 0, RELU, 2}, {1, 3, 40, 3, 3, 3, 3, 1, 1, RELU, 2},
+    {3, 28, 27, 1, 64, 4, 4, 2, 1, LEAKY, 1}, {2, 14, 14, 64, 37, 4, 4, 2, 1, LEAKY, 1},
+    {2, 9, 11, 3, 19, 3, 3, 1, 1, LEAKY, 2},  {2, 7, 7, 16, 1, 3, 3, 1, 1, LEAKY, 1},
 };
 #define SHAPES (sizeof shapes / sizeof shapes[0])
 
@@ -83,7 +87,7 @@ static void check_forward(const struct conv *conv, size_t shape, const struct ar
         for (int64_t place = 0; place < conv->pool * conv->pool; place++) {
             best = fmax(best, full[before_pool(conv, i, place)]);
         }
-        double want = conv->activation.kind == ACTIVATION_RELU && best < 0 ? 0 : best;
+        double want = reference_activation(conv->activation, best);
         assert_near(y[i], want, scale, "y", shape, i);
         if (conv->pool > 1) {
             assert_in_range(winner[i], 0, conv->pool * conv->pool - 1);
@@ -100,7 +104,7 @@ static void check_backward(const struct conv *conv, size_t shape, struct arrays 
            *dw_want = calloc((size_t)a->w_count, sizeof *dw_want);
     double *dbias_want = calloc((size_t)conv->k, sizeof *dbias_want), *dy = guarded_read(&a->dy);
     for (int64_t i = 0; i < a->y_count; i++) {
-        double slope = conv->activation.kind == ACTIVATION_RELU ? reference_slope(ACTIVATION_RELU, y[i]) : 1;
+        double slope = reference_slope(conv->activation, y[i]);
         dfull[before_pool(conv, i, conv->pool > 1 ? winner[i] : 0)] = dy[i] * slope;
         dbias_want[i % conv->k] += dy[i] * slope;
     }

@@ -68,17 +68,18 @@ static void gemms(struct backend *backend) {
 }
 
 static const int64_t widths[] = {1, 3, 10, 17, 64, 133, 1030};
-static const enum activation_kind kinds[] = {ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_SIGMOID};
+static const struct activation kinds[] = {{ACTIVATION_NONE, 0},
+                                          {ACTIVATION_RELU, 0},
+                                          {ACTIVATION_LEAKY_RELU, 0.2f},
+                                          {ACTIVATION_SIGMOID, 0},
+                                          {ACTIVATION_TANH, 0}};
 
-static void check_activation(struct backend *backend, int64_t n, int64_t width, enum activation_kind kind,
-                             bool biased) {
+static void check_activation(struct backend *backend, int64_t n, int64_t width, struct activation kind, bool biased) {
     struct guarded bias = guarded_floats(backend, width, 1), y = guarded_floats(backend, n * width, 2);
     struct guarded dy = guarded_floats(backend, n * width, 3), dbias = guarded_floats(backend, width, 0);
     double *x = guarded_read(&y), *b = guarded_read(&bias), *upper = guarded_read(&dy);
-    backend->ops->bias_activation(backend, n, width, biased ? bias.values : NULL, (struct activation){kind, 0},
-                                  y.values);
-    backend->ops->activation_backward(backend, n, width, (struct activation){kind, 0}, y.values, dy.values,
-                                      biased ? dbias.values : NULL);
+    backend->ops->bias_activation(backend, n, width, biased ? bias.values : NULL, kind, y.values);
+    backend->ops->activation_backward(backend, n, width, kind, y.values, dy.values, biased ? dbias.values : NULL);
     double *got = guarded_read(&y), *slopes = guarded_read(&dy), *sums = guarded_read(&dbias);
     double *want_sums = calloc((size_t)width, sizeof *want_sums);
     for (int64_t i = 0; i < n * width; i++) {
@@ -107,7 +108,55 @@ static void activations(struct backend *backend) {
             check_activation(backend, 1, widths[w], kinds[k], true);
             check_activation(backend, 37, widths[w], kinds[k], true);
             check_activation(backend, 5, widths[w], kinds[k], false);
+            if (widths[w] <= 64) check_activation(backend, 1203, widths[w], kinds[k], true); /* several threads */
         }
+    }
+}
+
+/* Relative error of the smooth ones, from the smallest slopes to where they are flat. */
+static void check_accuracy(struct backend *backend, struct activation activation) {
+    enum { COUNT = 40001 };
+    float *x = malloc(COUNT * sizeof *x);
+    for (int i = 0; i < COUNT; i++) {
+        double far = (i - COUNT / 2) / (COUNT / 2.0);
+        x[i] = (float)(i % 2 == 0 ? 95 * far : copysign(pow(10, -30 * (1 - fabs(far))), far));
+    }
+    struct guarded y = guarded_floats(backend, COUNT, 0);
+    guarded_write(&y, x);
+    backend->ops->bias_activation(backend, 1, COUNT, NULL, activation, y.values);
+    double *got = guarded_read(&y);
+    for (int i = 0; i < COUNT; i++) {
+        double want = reference_activation(activation, (double)x[i]);
+        if (!(fabs(got[i] - want) <= 5e-7 * fabs(want) + 1e-38))
+            fail_msg("activation %d of %.9g: %.9g instead of %.9g", (int)activation.kind, (double)x[i], got[i], want);
+    }
+    free(got);
+    free(x);
+    RELEASE(y);
+}
+
+/* A NaN stays one wherever it stands; infinities go to the limits. */
+static void check_extremes(struct backend *backend, struct activation activation) {
+    const float x[] = {INFINITY, -INFINITY, NAN, 0, 3e38f, -3e38f, 1e-45f, 100, -100};
+    enum { COUNT = sizeof x / sizeof x[0] };
+    struct guarded y = guarded_floats(backend, COUNT, 0), dy = guarded_floats(backend, COUNT, 1);
+    guarded_write(&y, x);
+    backend->ops->bias_activation(backend, 3, COUNT / 3, NULL, activation, y.values);
+    double *got = guarded_read(&y);
+    for (int i = 0; i < COUNT; i++) {
+        double want = reference_activation(activation, (double)x[i]);
+        bool same = isnan(want) ? isnan(got[i]) : got[i] == want || fabs(got[i] - want) <= 1e-6 * fabs(want) + 1e-38;
+        if (!same) fail_msg("activation %d of %g: %g instead of %g", (int)activation.kind, (double)x[i], got[i], want);
+    }
+    free(got);
+    RELEASE(y);
+    RELEASE(dy);
+}
+
+static void activation_values(struct backend *backend) {
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+        check_extremes(backend, kinds[k]);
+        if (kinds[k].kind == ACTIVATION_SIGMOID || kinds[k].kind == ACTIVATION_TANH) check_accuracy(backend, kinds[k]);
     }
 }
 
@@ -318,6 +367,7 @@ static void finiteness(struct backend *backend) {
 
 EVERY(gemms)
 EVERY(activations)
+EVERY(activation_values)
 EVERY(dropouts)
 EVERY(losses)
 EVERY(optimisers)
@@ -326,9 +376,9 @@ EVERY(finiteness)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gemms),      cmocka_unit_test(test_activations), cmocka_unit_test(test_dropouts),
-        cmocka_unit_test(test_losses),     cmocka_unit_test(test_optimisers),  cmocka_unit_test(test_scales),
-        cmocka_unit_test(test_finiteness),
+        cmocka_unit_test(test_gemms),    cmocka_unit_test(test_activations), cmocka_unit_test(test_activation_values),
+        cmocka_unit_test(test_dropouts), cmocka_unit_test(test_losses),      cmocka_unit_test(test_optimisers),
+        cmocka_unit_test(test_scales),   cmocka_unit_test(test_finiteness),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
