@@ -25,7 +25,8 @@ void tiles_fit_square(struct tiles *tiles) {
     int columns = 1;
     while (columns * columns < tiles->count)
         columns++;
-    for (int more = columns; 2 * more <= 3 * columns; more++) { /* whole rows, where that is still nearly a square */
+    for (int more = columns; more * more <= 2 * tiles->count;
+         more++) { /* whole rows, where that is still nearly a square */
         if (tiles->count % more != 0) continue;
         columns = more;
         break;
