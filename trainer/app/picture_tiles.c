@@ -3,6 +3,7 @@
 #include "font.h"
 
 #define SCALE_MAX 32
+#define COLUMNS_MAX 10
 #define TEXT_WIDTH 132 /* the longest name of a class, and a word before it */
 
 void tiles_fit(struct tiles *tiles, int columns) {
