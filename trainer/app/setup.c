@@ -1,5 +1,6 @@
 /* setup.c: from the command line to a trainer that can run. Whatever is wrong with what the person gave is found here,
  * before a run is opened, and said in one line. */
+#include "feeder.h"
 #include "nearest.h"
 #include "trainer.h"
 
@@ -163,6 +164,8 @@ int trainer_order(struct trainer *t, char *error) {
         if (t->options->order_given && kind != saved) say_line("the checkpoint's order of samples is kept");
         kind = saved;
     }
+    feeder_free(t->feeder); /* its thread may be reading the order */
+    t->feeder = NULL;
     order_release(&t->order);
     bool good = order_init(&t->order, kind, (uint64_t)t->settings.seed, t->data.train.count) == 0;
     if (good && t->settings.validation > 0) good = order_hold(&t->order, t->settings.validation) == 0;
@@ -245,14 +248,12 @@ int trainer_engine(struct trainer *t, char *error) {
 
 void trainer_release(struct trainer *t) {
     engine_free(t->engine);
+    feeder_free(t->feeder);
     data_release(&t->data);
     order_release(&t->order);
     checkpoint_release(&t->last);
     shelf_close(&t->shelf);
     free(t->spare);
-    free(t->pixels);
-    free(t->labels);
-    free(t->indices);
     free(t->held_pixels);
     free(t->held_labels);
     *t = (struct trainer){.shelf = {.lock = -1}};

@@ -70,9 +70,7 @@ struct trainer {
     struct shelf shelf; /* lock -1: no checkpoints are written */
     bool save_failing, trouble_told;
 
-    uint8_t *pixels, *labels; /* the current batch, batch_room samples */
-    uint32_t *indices;
-    int64_t batch_room;
+    struct feeder *feeder; /* of the batches; NULL until the first one */
     int64_t started_samples, started_ms, resumed_from; /* resumed_from: -1 fresh */
     char test_names[ENGINE_METRICS_MAX][TB_NAME_MAX], train_names[ENGINE_METRICS_MAX][TB_NAME_MAX],
         val_names[ENGINE_METRICS_MAX][TB_NAME_MAX];
