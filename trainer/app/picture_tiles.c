@@ -26,8 +26,8 @@ void tiles_fit_square(struct tiles *tiles) {
     int columns = 1;
     while (columns * columns < tiles->count)
         columns++;
-    for (int more = columns; more * more <= 2 * tiles->count;
-         more++) { /* whole rows, where that is still nearly a square */
+    /* Whole rows, where that is still nearly a square. */
+    for (int more = columns; more * more <= 2 * tiles->count && more <= COLUMNS_MAX; more++) {
         if (tiles->count % more != 0) continue;
         columns = more;
         break;
