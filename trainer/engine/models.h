@@ -25,7 +25,8 @@ struct layer_spec {
     enum layer_kind kind;
     const char *name;   /* of its parameters, "conv1"; NULL where it has none */
     const char *second; /* dense: the second half of its outputs is a layer of its own by name ("fc22"), else NULL */
-    int64_t width;      /* conv: filters; dense: outputs */
+    int64_t width;      /* conv: filters; dense: outputs; batch norm: features, all of a sample's (BatchNorm1d) or the
+                           channels (BatchNorm2d) */
     int64_t kernel, stride, pad; /* conv, also transposed; pool: kernel, stride */
     int64_t out_h, out_w; /* dense: its outputs are read as (width / (h × w), h, w) from here on; 0: (width, 1, 1) */
     float slope;          /* leaky ReLU */
@@ -40,7 +41,7 @@ struct model_networks {
     const struct layer_spec *layers[MODEL_NETWORKS_MAX];
     size_t layers_count[MODEL_NETWORKS_MAX];
     int count;
-    int64_t code_layer;               /* reconstruct: the code is the output of the spec before this one */
+    int64_t code_layer;               /* reconstruct: the code is the input of this spec, which fuses with none before */
     float pixel_divisor, pixel_shift; /* input = pixel / divisor - shift */
     bool least_squares;               /* adversarial: squared instead of BCE */
     bool normal_noise;              /* default noise is normal; with hash_init uniform, as the golden curves have it */

@@ -18,10 +18,10 @@ static int build_layers(struct network *network, const struct layer_spec *specs,
     while (at < count) {
         struct layer *layer = &network->layers[network->layers_count];
         layer->place = network->layers_count;
-        int used = layer_build(layer, specs + at, count - at, in, network->params, &network->params_count);
+        int used = layer_build(layer, specs + at, count - at, in, &network->params, &network->running);
         if (used < 0) return used;
-        if (network->layers_count == 0 && !layer->ops->own_output)
-            return ENGINE_ESHAPE; /* would work in place on input */
+        /* The first layer may not work in place: neither its input nor the gradient of it is its own. */
+        if (network->layers_count == 0 && !(layer->ops->own_output && layer->ops->own_gradient)) return ENGINE_ESHAPE;
         network->layers_count++;
         in = layer->out;
         at += (size_t)used;
@@ -29,30 +29,37 @@ static int build_layers(struct network *network, const struct layer_spec *specs,
     return network->layers_count > 0 ? ENGINE_OK : ENGINE_ESHAPE;
 }
 
-static int allocate_weights(struct network *network) {
+static int allocate_arenas(struct network *network, int moments) {
     struct backend *backend = network->backend;
-    int64_t count = 0;
-    for (size_t i = 0; i < network->params_count; i++) {
-        count = network->params[i].offset + network->params[i].count;
-    }
-    network->weights_count = count;
-    size_t bytes = (size_t)count * sizeof(float);
+    size_t bytes = (size_t)network->params.end * sizeof(float);
     network->weights = backend->ops->alloc(backend, bytes);
     network->gradients = backend->ops->alloc(backend, bytes);
-    return network->weights != NULL && network->gradients != NULL ? ENGINE_OK : ENGINE_ENOMEM;
+    bool all = network->weights != NULL && network->gradients != NULL;
+    for (int i = 0; i < moments && all; i++) {
+        network->moments[i] = backend->ops->alloc(backend, bytes);
+        all = network->moments[i] != NULL;
+    }
+    if (all && network->running.end > 0) {
+        network->statistics = backend->ops->alloc(backend, (size_t)network->running.end * sizeof(float));
+        all = network->statistics != NULL;
+    }
+    return all ? ENGINE_OK : ENGINE_ENOMEM;
 }
 
 int network_init(struct network *network, struct backend *backend, const struct layer_spec *specs, size_t count,
-                 struct shape in) {
+                 struct shape in, int moments) {
     *network = (struct network){.backend = backend};
     int result = ENGINE_ENOMEM;
     network->layers = calloc(count, sizeof *network->layers);
-    network->params = calloc(2 * count, sizeof *network->params);
+    network->params.items = calloc(4 * count, sizeof *network->params.items);
+    network->running.items = calloc(2 * count, sizeof *network->running.items);
     network->inputs = calloc(count, sizeof *network->inputs);
-    if (network->layers == NULL || network->params == NULL || network->inputs == NULL) goto out;
+    if (network->layers == NULL || network->params.items == NULL || network->running.items == NULL ||
+        network->inputs == NULL)
+        goto out;
     result = build_layers(network, specs, count, in);
     if (result < 0) goto out;
-    result = allocate_weights(network);
+    result = allocate_arenas(network, moments);
 out:
     if (result < 0) network_release(network);
     return result;
@@ -60,11 +67,6 @@ out:
 
 static void release_buffers(struct network *network) {
     struct backend *backend = network->backend;
-    void **const buffers[] = {(void **)&network->input, (void **)&network->gradient[0], (void **)&network->gradient[1]};
-    for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
-        backend->ops->free(backend, *buffers[i]);
-        *buffers[i] = NULL;
-    }
     for (size_t i = 0; i < network->layers_count; i++) {
         struct layer *layer = &network->layers[i];
         backend->ops->free(backend, layer->y);
@@ -76,13 +78,19 @@ static void release_buffers(struct network *network) {
 }
 
 void network_release(struct network *network) {
-    if (network->backend != NULL) {
+    struct backend *backend = network->backend;
+    if (backend != NULL) {
         release_buffers(network);
-        network->backend->ops->free(network->backend, network->weights);
-        network->backend->ops->free(network->backend, network->gradients);
+        backend->ops->free(backend, network->weights);
+        backend->ops->free(backend, network->gradients);
+        backend->ops->free(backend, network->statistics);
+        for (int i = 0; i < MOMENTS_MAX; i++) {
+            backend->ops->free(backend, network->moments[i]);
+        }
     }
     free(network->layers);
-    free(network->params);
+    free(network->params.items);
+    free(network->running.items);
     free(network->inputs);
     *network = (struct network){0};
 }
@@ -102,29 +110,37 @@ static bool allocate_layer(struct network *network, struct layer *layer, int64_t
 }
 
 int network_reserve(struct network *network, int64_t n) {
-    struct backend *backend = network->backend;
     if (n <= network->capacity) return ENGINE_OK;
     release_buffers(network);
-    int64_t widest = 0;
+    for (size_t i = 0; i < network->layers_count; i++) {
+        if (!allocate_layer(network, &network->layers[i], n)) {
+            release_buffers(network);
+            return ENGINE_ENOMEM;
+        }
+    }
+    network->capacity = n;
+    return ENGINE_OK;
+}
+
+int64_t network_widest(const struct network *network) {
+    int64_t widest = shape_size(network_in(network));
     for (size_t i = 0; i < network->layers_count; i++) {
         int64_t size = shape_size(network->layers[i].out);
         widest = size > widest ? size : widest;
-        if (!allocate_layer(network, &network->layers[i], n)) goto fail;
     }
-    size_t bytes = (size_t)(n * widest) * sizeof(float);
-    network->gradient[0] = backend->ops->alloc(backend, bytes);
-    network->gradient[1] = backend->ops->alloc(backend, bytes);
-    network->input = backend->ops->alloc(backend, (size_t)(n * shape_size(network_in(network))) * sizeof(float));
-    if (network->gradient[0] == NULL || network->gradient[1] == NULL || network->input == NULL) goto fail;
-    network->capacity = n;
-    return ENGINE_OK;
-fail:
-    release_buffers(network);
-    return ENGINE_ENOMEM;
+    return widest;
 }
 
-float *network_forward(struct network *network, struct pass *pass) {
-    float *x = network->input;
+struct pass network_pass(const struct network *network, int64_t n) {
+    return (struct pass){.backend = network->backend,
+                         .n = n,
+                         .weights = network->weights,
+                         .gradients = network->gradients,
+                         .running = network->statistics,
+                         .moments = {network->moments[0], network->moments[1]}};
+}
+
+float *network_forward(struct network *network, const struct pass *pass, float *x) {
     for (size_t i = 0; i < network->layers_count; i++) {
         struct layer *layer = &network->layers[i];
         network->inputs[i] = x;
@@ -133,15 +149,35 @@ float *network_forward(struct network *network, struct pass *pass) {
     return x;
 }
 
-void network_backward(struct network *network, struct pass *pass) {
-    float *dy = network->gradient[0], *spare = network->gradient[1];
+void network_backward(struct network *network, const struct pass *pass, struct work *work, bool input) {
     for (size_t i = network->layers_count; i-- > 0;) {
         struct layer *layer = &network->layers[i];
-        float *dx = i > 0 ? spare : NULL; /* nobody asks for the gradient of the images */
-        layer->ops->backward(layer, pass, network->inputs[i], dy, dx);
-        if (layer->ops->own_gradient) {
-            spare = dy;
-            dy = dx;
-        }
+        float *dx = i > 0 || input ? work->spare : NULL;
+        layer->ops->backward(layer, pass, network->inputs[i], work->dy, dx);
+        if (layer->ops->own_gradient && dx != NULL) *work = (struct work){.dy = dx, .spare = work->dy};
     }
+}
+
+/* One optimiser pass over the arena's floats from `first` up to `last`. */
+static void update_range(struct network *network, const struct optimiser *optimiser, int64_t first, int64_t last) {
+    struct backend *backend = network->backend;
+    if (first >= last) return;
+    float *w = network->weights + first, *m = network->moments[0] + first;
+    const float *g = network->gradients + first;
+    if (optimiser->kind == OPTIMISER_ADAM) {
+        backend->ops->adam(backend, last - first, &optimiser->adam, w, g, m, network->moments[1] + first);
+    } else {
+        backend->ops->sgd(backend, last - first, optimiser->momentum, optimiser->weight_decay, w, g, m);
+    }
+}
+
+void network_update(struct network *network, const struct pass *pass, const struct optimiser *optimiser) {
+    int64_t first = 0;
+    for (size_t i = 0; i < network->layers_count; i++) {
+        const struct layer *layer = &network->layers[i];
+        if (!layer_updates_itself(layer, pass)) continue;
+        update_range(network, optimiser, first, layer->weight);
+        first = layer->weight + layer_weight_count(layer);
+    }
+    update_range(network, optimiser, first, network->params.end);
 }
