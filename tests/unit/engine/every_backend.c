@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine.h"
@@ -49,14 +50,15 @@ void every_backend(void (*test)(struct backend *backend)) {
     static const char *const cpus[] = {"avx512", "avx2", "baseline"};
     static const int threads[] = {1, 3};
     static struct tested tested;
-    char names[128], *rest = names;
+    const char *only = getenv("TESTS_CPU");
+    char names[256], *rest = NULL;
     tested.count = 0;
     snprintf(names, sizeof names, "%s", engine_backends());
-    for (char *name = strtok_r(rest, ", ", &rest); name != NULL; name = strtok_r(NULL, ", ", &rest)) {
+    for (char *name = strtok_r(names, ", ", &rest); name != NULL; name = strtok_r(NULL, ", ", &rest)) {
         if (strcmp(name, "auto") == 0) continue;
         for (size_t i = 0; i < 6; i++) {
             struct backend_options options = {.threads = threads[i % 2], .cpu = cpus[i / 2]};
-            test_one(name, &options, &tested, test);
+            if (only == NULL || strcmp(only, options.cpu) == 0) test_one(name, &options, &tested, test);
         }
     }
     assert_true(tested.count > 0);

@@ -7,7 +7,8 @@
 
 #include "backend.h"
 
-/* Opens each in turn; fails the test when there is none. */
+/* Opens each in turn; fails the test when there is none. The environment may name one kernel set (TESTS_CPU=avx2):
+ * oneDNN holds a whole process to its first. */
 void every_backend(void (*test)(struct backend *backend));
 
 #endif

@@ -231,10 +231,74 @@ static void check_loss(struct backend *backend, int64_t n, int64_t classes) {
     RELEASE(sums);
 }
 
+/* Each sample's own loss, and the slopes in the place of the logits. */
+static void check_each_loss(struct backend *backend) {
+    enum { N = 1500, CLASSES = 7 };
+    struct guarded logits = guarded_floats(backend, N * CLASSES, 8), labels = guarded_bytes(backend, N);
+    struct guarded losses = guarded_floats(backend, N, 0), sums = guarded_floats(backend, 2, 0);
+    uint8_t label[N];
+    double *x = guarded_read(&logits), *want = malloc(N * CLASSES * sizeof *want), total = 0;
+    for (int i = 0; i < N; i++) {
+        label[i] = (uint8_t)(i % CLASSES);
+    }
+    guarded_write(&labels, label);
+    backend->ops->softmax_cross_entropy(backend, N, CLASSES, logits.values, labels.values, NULL, logits.values,
+                                        losses.values, sums.values);
+    reference_loss(N, CLASSES, x, label, want);
+    double *each = guarded_read(&losses), *s = guarded_read(&sums), *slopes = guarded_read(&logits);
+    for (int i = 0; i < N; i++) {
+        double one = reference_loss(1, CLASSES, x + i * CLASSES, label + i, NULL);
+        assert_near(each[i], one, 2, "a sample's loss", i);
+        total += one;
+    }
+    assert_near(s[0], total, total, "sum of losses", 0);
+    for (int i = 0; i < N * CLASSES; i++) {
+        assert_near(slopes[i], want[i], 0.001, "dlogits in place", i);
+    }
+    double *const all[] = {x, want, each, s, slopes};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        free(all[i]);
+    }
+    RELEASE(logits);
+    RELEASE(labels);
+    RELEASE(losses);
+    RELEASE(sums);
+}
+
+/* A logit that is not finite is told by its sample's loss, and spoils no other sample. */
+static void check_spoilt_sample(struct backend *backend) {
+    const float x[] = {1, NAN, 0, /**/ 3, 2, 1, /**/ 0, 1, INFINITY, /**/ 0, -INFINITY, 0};
+    struct guarded logits = guarded_floats(backend, 12, 0), labels = guarded_bytes(backend, 4);
+    struct guarded p = guarded_floats(backend, 12, 0), losses = guarded_floats(backend, 4, 0);
+    struct guarded sums = guarded_floats(backend, 2, 0);
+    guarded_write(&logits, x);
+    guarded_write(&labels, (uint8_t[]){0, 0, 0, 2});
+    backend->ops->softmax_cross_entropy(backend, 4, 3, logits.values, labels.values, p.values, NULL, losses.values,
+                                        sums.values);
+    double *each = guarded_read(&losses), *s = guarded_read(&sums), *ps = guarded_read(&p);
+    assert_true(isnan(each[0]) && isnan(s[0]) && isnan(ps[0]));
+    assert_near(each[1], log(1 + exp(-1) + exp(-2)), 1, "loss beside a spoilt one", 1);
+    assert_true(!isfinite(each[2]));
+    assert_near(each[3], log(2), 1, "loss beside minus infinity", 3);
+    assert_true(ps[10] == 0);
+    free(each);
+    free(s);
+    free(ps);
+    RELEASE(logits);
+    RELEASE(labels);
+    RELEASE(p);
+    RELEASE(losses);
+    RELEASE(sums);
+}
+
 static void losses(struct backend *backend) {
     check_loss(backend, 1, 2);
     check_loss(backend, 17, 10);
     check_loss(backend, 131, 3);
+    check_loss(backend, 3001, 10);
+    check_loss(backend, 2, 300);
+    check_each_loss(backend);
+    check_spoilt_sample(backend);
     /* Huge logits do not overflow; a label beyond the classes is NaN, told and not read out of bounds. */
     struct guarded logits = guarded_floats(backend, 4, 0), labels = guarded_bytes(backend, 2),
                    sums = guarded_floats(backend, 2, 0);
@@ -356,6 +420,20 @@ static void finiteness(struct backend *backend) {
         assert_false(backend->ops->is_finite(backend, 37, x.values));
         values[i] = 0;
     }
+    RELEASE(x);
+    enum { MANY = 200003 };
+    float *many = calloc(MANY, sizeof *many);
+    x = guarded_floats(backend, MANY, 1);
+    for (int i = 0; i < MANY; i += 50000) {
+        many[i] = 3e38f;
+        guarded_write(&x, many);
+        assert_true(backend->ops->is_finite(backend, MANY, x.values));
+        many[MANY - 1 - i] = INFINITY;
+        guarded_write(&x, many);
+        assert_false(backend->ops->is_finite(backend, MANY, x.values));
+        many[MANY - 1 - i] = 0;
+    }
+    free(many);
     RELEASE(x);
 }
 

@@ -57,8 +57,8 @@ void SET(bias_activation)(int64_t n, int64_t width, const float *bias, struct ac
         return;
     }
     int64_t joined = width <= CHUNK / 2 ? CHUNK / width : 1;
-    for (int64_t i = 0; joined > 1 && i < joined * width; i++) {
-        copies[i] = bias[i % width];
+    for (int64_t row = 0; joined > 1 && row < joined && row < n; row++) {
+        memcpy(copies + row * width, bias, (size_t)width * sizeof *bias);
     }
     for (int64_t row = 0; row < n; row += joined) {
         int64_t rows = row + joined <= n ? joined : n - row;
@@ -123,7 +123,9 @@ void SET(activation_backward)(int64_t n, int64_t width, struct activation activa
         /* y may be NULL without an activation */
         backward(rows * width, activation, y != NULL ? y + at : NULL, dy + at, joined > 1 ? columns : sums);
     }
-    for (int64_t i = 0; joined > 1 && i < joined * width; i++) {
-        sums[i % width] += columns[i];
+    for (int64_t row = 0; joined > 1 && row < joined && row < n; row++) {
+        for (int64_t i = 0; i < width; i++) {
+            sums[i] += columns[row * width + i];
+        }
     }
 }

@@ -30,8 +30,11 @@ struct softmax {
 /* Index of the first of the largest. */
 static int64_t best_of(int64_t classes, const float *logits) {
     int64_t best = 0;
-    for (int64_t c = 1; c < classes; c++) {
-        if (logits[c] > logits[best]) best = c;
+    float largest = logits[0];
+    for (int64_t c = 1; c < classes; c++) { /* no branch: nobody can guess which is taken */
+        bool more = logits[c] > largest;
+        best = more ? c : best;
+        largest = more ? logits[c] : largest;
     }
     return best;
 }
