@@ -90,7 +90,7 @@ static void fail(struct onednn *onednn, int code) {
 }
 
 static void *workspace(struct onednn *onednn, size_t bytes) {
-    if (bytes > onednn->workspace_bytes) {
+    if (onednn->workspace == NULL || bytes > onednn->workspace_bytes) {
         struct backend *backend = &onednn->cpu.backend;
         char *grown = backend_openblas.alloc(backend, bytes);
         if (grown == NULL) {
@@ -121,6 +121,7 @@ static size_t floats(int64_t count) {
  * memory: it wins with 16 channels and more (1.1 to 1.5 times), before a pool only where the windows are large (5x5 of
  * 32: 1.1, 3x3 of 32: 0.8). */
 static bool convolves(const struct onednn *onednn, enum onednn_kind kind, const struct conv *conv) {
+    if (onednn->cpu.kernels->width < 8) return false; /* its code for SSE is slower than ours */
     if (kind != ONEDNN_FORWARD) return conv->pool == 1;
     if (conv->pool == 1) return conv->c >= 16;
     bool whole = conv->k % onednn->cpu.kernels->width == 0; /* what conv_finish reads */
