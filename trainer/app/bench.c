@@ -1,6 +1,5 @@
 /* bench.c: see bench.h. One round runs unmeasured first: memory is touched, threads are up, clocks have risen. */
 #include "bench.h"
-#include "at_once.h"
 #include "allocations.h"
 
 #include <cjson/cJSON.h>
@@ -35,14 +34,14 @@ static double round_run(struct trainer *t) {
     for (int64_t i = 0; i < t->options->bench_steps; i++) {
         const struct step_options options = {.lr = t->settings.lr, .dropout = t->settings.dropout};
         struct batch batch;
-        if (batch_next(t, &batch) != 0 || at_once_submit(t->engine, &batch, &options) != 0) return -1;
+        if (batch_next(t, &batch) != 0 || engine_submit(t->engine, &batch, &options) != 0) return -1;
         t->samples += batch.count;
         flying++;
-        while (flying > 0 && (rc = at_once_collect(t->engine, flying == ENGINE_IN_FLIGHT, metrics)) == 1)
+        while (flying > 0 && (rc = engine_collect(t->engine, flying == ENGINE_IN_FLIGHT, metrics)) == 1)
             flying--;
         if (rc < 0) return -1;
     }
-    while (flying > 0 && (rc = at_once_collect(t->engine, true, metrics)) == 1)
+    while (flying > 0 && (rc = engine_collect(t->engine, true, metrics)) == 1)
         flying--;
     if (rc < 0) return -1;
     double seconds = seconds_now() - begin;

@@ -1,7 +1,6 @@
 /* steps.c: between the loop and the engine. A device computes steps while the program goes on; their metrics are taken
  * in order and told with the step they belong to. On a processor they are there at once, and nothing of this shows. */
 #include "trainer.h"
-#include "at_once.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -56,7 +55,7 @@ static void fail(struct trainer *t, int64_t step, int rc) {
 
 bool steps_submit(struct trainer *t, struct batch *ret_batch) {
     const struct step_options options = {.lr = steps_rate(t, t->step + 1), .dropout = t->settings.dropout};
-    int rc = batch_next(t, ret_batch) != 0 ? ENGINE_ENOMEM : at_once_submit(t->engine, ret_batch, &options);
+    int rc = batch_next(t, ret_batch) != 0 ? ENGINE_ENOMEM : engine_submit(t->engine, ret_batch, &options);
     if (rc != 0) {
         int64_t step = t->step + 1;
         if (steps_settle(t) && t->ending == ENDING_NONE) fail(t, step, rc); /* what came before it is told first */
@@ -79,7 +78,7 @@ static struct flight flight_take(struct trainer *t) {
 /* What began before the trouble was seen is done and told, but decides nothing: there is one decision to take. */
 static void rest_tell(struct trainer *t) {
     double metrics[ENGINE_METRICS_MAX];
-    while (t->flights_count > 0 && at_once_collect(t->engine, true, metrics) == 1) {
+    while (t->flights_count > 0 && engine_collect(t->engine, true, metrics) == 1) {
         const struct flight flight = flight_take(t);
         row_tell(t, &flight, metrics);
     }
@@ -89,7 +88,7 @@ static void rest_tell(struct trainer *t) {
 static bool collect(struct trainer *t, bool all) {
     while (t->flights_count > 0) {
         double metrics[ENGINE_METRICS_MAX];
-        int rc = at_once_collect(t->engine, all || t->flights_count == ENGINE_IN_FLIGHT, metrics);
+        int rc = engine_collect(t->engine, all || t->flights_count == ENGINE_IN_FLIGHT, metrics);
         if (rc == 0) return true;
         const struct flight flight = flight_take(t);
         if (rc < 0) {
