@@ -1,6 +1,7 @@
 /* data.c: see data.h. Each file is read whole and decoded by idx.c; this file knows names, paths and what must agree
  * between files. */
 #include "data.h"
+#include "collection.h"
 #include "idx.h"
 #include "number.h"
 
@@ -63,7 +64,7 @@ static uint8_t *file_read(int fd, const char *path, off_t limit, size_t *ret_siz
 }
 
 static int idx_load(const char *dir, const char *name, uint32_t magic, struct idx *ret_idx, char *error) {
-    char path[4096], why[APP_ERROR_SIZE];
+    char path[COLLECTION_PATH_MAX + 64], why[APP_ERROR_SIZE];
     int fd = file_open(dir, name, path, sizeof path, error);
     if (fd < 0) return -1;
     size_t size = 0;
@@ -125,13 +126,23 @@ static bool is_fashion(const char *dir, const struct data *data) {
            checksum(data->test.labels, data->test.count, 0) == FASHION_TEST_LABELS_CRC;
 }
 
-int data_load(const char *dir, struct data *ret_data, char *error) {
+/* The folder that `name` means: a collection's where it is the name of one, else itself. NULL with `error`. */
+static const char *folder_of(const char *name, char *path, char *error) {
     struct stat info;
-    if (stat(dir, &info) != 0 || !S_ISDIR(info.st_mode)) {
-        snprintf(error, APP_ERROR_SIZE, "no data folder %.300s: %s", dir,
-                 errno != 0 ? strerror(errno) : "not a folder");
-        return -1;
-    }
+    const struct collection *collection = collection_find(name);
+    if (collection != NULL && collection_folder(collection, path, error) != 0) return NULL;
+    if (collection == NULL) snprintf(path, COLLECTION_PATH_MAX, "%s", name);
+    bool there = stat(path, &info) == 0;
+    if (there && S_ISDIR(info.st_mode)) return path;
+    snprintf(error, APP_ERROR_SIZE, "no data folder %.300s: %s%s%s", path, there ? "not a folder" : strerror(errno),
+             collection != NULL ? "; " : "", collection != NULL ? collection->hint : "");
+    return NULL;
+}
+
+int data_load(const char *name, struct data *ret_data, char *error) {
+    char path[COLLECTION_PATH_MAX];
+    const char *dir = folder_of(name, path, error);
+    if (dir == NULL) return -1;
     struct data data = {0};
     if (set_load(dir, "train", &data.train, error) != 0 || set_load(dir, "t10k", &data.test, error) != 0) {
         data_release(&data);
@@ -146,8 +157,10 @@ int data_load(const char *dir, struct data *ret_data, char *error) {
     return 0;
 }
 
-int64_t data_peek_count(const char *dir, char *error) {
-    char path[4096];
+int64_t data_peek_count(const char *name, char *error) {
+    char folder[COLLECTION_PATH_MAX], path[COLLECTION_PATH_MAX + 64];
+    const char *dir = folder_of(name, folder, error);
+    if (dir == NULL) return -1;
     int fd = file_open(dir, "train-labels-idx1-ubyte", path, sizeof path, error);
     if (fd < 0) return -1;
     size_t size = 0;

@@ -19,10 +19,11 @@ struct data_set {
 struct data {
     struct data_set train, test;
     const char *const *classes, *const *classes_zh; /* DATA_CLASSES names each; static */
-    uint32_t checksum;          /* CRC-32 of the training pixels and labels: is it the same data on resume? */
+    uint32_t checksum; /* CRC-32 of the training pixels and labels: is it the same data on resume? */
 };
 
-/* Reads DIR/{train,t10k}-{images-idx3,labels-idx1}-ubyte, plain or with .gz. 0, or -1 with one line in `error` that
+/* `dir` may also be the name of a collection (collection.h): "mnist", "fashion-mnist".
+ * Reads DIR/{train,t10k}-{images-idx3,labels-idx1}-ubyte, plain or with .gz. 0, or -1 with one line in `error` that
  * names the file. data_release frees. */
 __attribute__((warn_unused_result)) int data_load(const char *dir, struct data *ret_data, char *error);
 /* Only the number of training samples, from a file's first bytes. -1 with `error`. */
