@@ -101,8 +101,9 @@ static char **split(char *line) {
     argv[argc++] = program;
     for (char *word = strtok(line, " "); word != NULL; word = strtok(NULL, " ")) {
         assert_true(argc < ARGS_MAX - 1);
-        char *blank = strncmp(word, "recognize_", 10) == 0 ? word + 9 : NULL;
-        if (blank != NULL) *blank = ' ';
+        bool call = argc > 1 && strcmp(argv[argc - 1], "--call") == 0;
+        for (char *blank = call ? strchr(word, '_') : NULL; blank != NULL; blank = strchr(blank, '_'))
+            *blank = ' ';
         argv[argc++] = word;
     }
     argv[argc] = NULL;

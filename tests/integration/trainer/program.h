@@ -37,8 +37,8 @@ struct program_options {
     bool as_nobody;       /* without root's rights */
 };
 
-/* `line`: arguments, split at blanks; an underscore alone in a word stands for a blank ("recognize_3"). "--data DATA"
- * for the small set must be named. It starts in the folder. */
+/* `line`: arguments, split at blanks; an underscore of the word behind --call stands for a blank ("recognize_3").
+ * "--data DATA" for the small set must be named. It starts in the folder. */
 void program_start(struct program *program, const struct program_options *options, const char *line);
 /* Waits for the end. Returns the exit status, or 1000 + the signal that killed it. */
 int program_wait(struct program *program);
