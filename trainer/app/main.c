@@ -4,6 +4,7 @@
  */
 #include "bench.h"
 #include "commands.h"
+#include "data_verb.h"
 #include "describe.h"
 #include "trainer.h"
 
@@ -67,6 +68,7 @@ static void calm_threads(char *argv[]) {
 }
 
 int main(int argc, char *argv[]) {
+    if (argc > 1 && strcmp(argv[1], "data") == 0) return data_verb(argc - 1, argv + 1);
     calm_threads(argv);
     struct options options;
     char error[APP_ERROR_SIZE] = "";

@@ -1,6 +1,7 @@
 /* options.c: see options.h. One row a flag: its name, what follows it, its help, and the function that takes it. */
 #include "options.h"
 #include "data.h"
+#include "data_verb.h"
 #include "number.h"
 
 #include <string.h>
@@ -153,7 +154,7 @@ static const struct flag flags[] = {
     {"--backend", "NAME", backend_take, "what computes; auto takes the fastest that works"},
     {"--precision", "float32|tf32|bf16", precision_take,
      "what products are rounded to, where the backend can; float32 unless asked"},
-    {"--data", "DIR", data_take, "folder of IDX files (default " DATA_DEFAULT_DIR ")"},
+    {"--data", "DIR", data_take, "folder of IDX files, or mnist, fashion-mnist (default " DATA_DEFAULT_DIR ")"},
     {"--seed", "N", seed_take, "seed of weights, order and dropout (default 1)"},
     {"--init", "default|hash", init_take, "start weights; hash: the golden start, batch 64, no dropout, file order"},
     {"--order", "shuffle|file", order_take_flag, "order of the samples"},
@@ -228,6 +229,7 @@ int options_parse(int argc, char *const argv[], struct options *ret_options, cha
 void options_help(FILE *out, const char *models, const char *backends) {
     fprintf(out,
             "usage: trainbot-train [OPTION]...\n"
+            "       " DATA_VERB_USAGE "\n"
             "Trains a network on images; reports to trainbot where one listens, and trains all the same without.\n\n");
     for (size_t i = 0; i < FLAGS; i++) {
         char left[64];
