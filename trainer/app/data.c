@@ -145,6 +145,9 @@ int data_load(const char *name, struct data *ret_data, char *error) {
     if (dir == NULL) return -1;
     struct data data = {0};
     if (set_load(dir, "train", &data.train, error) != 0 || set_load(dir, "t10k", &data.test, error) != 0) {
+        const struct collection *collection = collection_find(name);
+        size_t length = strlen(error);
+        if (collection != NULL) snprintf(error + length, APP_ERROR_SIZE - length, "; %s", collection->hint);
         data_release(&data);
         return -1;
     }
