@@ -55,11 +55,15 @@ function paced(server, call, chat, edit) {
     const until = now + seconds * 1000;
     chat.held_before = chat.held_until;
     chat.held_until = Math.max(chat.held_until, until);
+    chat.held_by = { method: call.method, real: performance.now(), broken: [] };
     server.limited++;
     refuse(429, `Too Many Requests: retry after ${seconds}`, { retry_after: seconds });
   };
   if (now < held) {
-    call.wrong(`chat ${chat.id}: ${call.method} ${Math.round(held - now)} ms before retry_after has passed`);
+    const breach = `${call.method}: chat ${chat.id}: ${Math.round(held - now)} ms before retry_after has passed` +
+      (chat.held_by ? ` (${chat.held_by.method} was told ${Math.round(performance.now() - chat.held_by.real)} real ms ago)` : '');
+    server.wrong(breach);
+    chat.held_by?.broken.push(breach);
     tooMany(Math.ceil((held - now) / 1000));
   }
   if (server.demand > 0 && (!server.demandFor || server.demandFor === chat.id)) { server.demand--; tooMany(server.demandSeconds); }

@@ -171,6 +171,7 @@ export class TelegramServer extends StandIn {
       const chat = this.chats.get(Number(call.params.chat_id));
       if (action.code === 429 && chat) {
         chat.held_before = chat.held_until;
+        chat.held_by = { method, real: performance.now(), broken: [] };
         chat.held_until = this.clock.now() + (action.parameters?.retry_after ?? 0) * 1000;
         this.unheard(chat, request.socket);
       }
@@ -195,9 +196,14 @@ export class TelegramServer extends StandIn {
     if (action?.after) return send(action.status, action.body, action.type ?? 'text/html');
     return send(200, { ok: true, result });
   }
-  // A 429 that its reader cannot have heard (it was dead already, or died with the answer on the way) binds nobody.
+  // A 429 that its reader cannot have heard (it was dead already, or died with the answer on the way) binds nobody. That it
+  // was dead may come out only after its successor's first request.
   unheard(chat, socket) {
-    const forget = () => { chat.held_until = chat.held_before ?? 0; };
+    const told = chat.held_by, before = chat.held_before ?? 0;
+    const forget = () => {
+      if (chat.held_by === told) chat.held_until = before;
+      this.violations = this.violations.filter((one) => !told?.broken.includes(one));
+    };
     if (socket.destroyed) return forget();
     socket.once('close', forget);
     setTimeout(() => socket.removeListener('close', forget), 100).unref();

@@ -68,7 +68,7 @@ test(`${channel}: ${KILLS} kills among faults (seed ${seed})`, { timeout: 120000
   while (kills.length < KILLS) {
     if (random() < 0.5) { side.disturb(random); faults++; }
     const what = random();
-    if (what < 0.55) side.says(`k ${++commands}`, random);
+    if (what < 0.55) side.says(`参数 ${trainer.id} k=${++commands}`, random);
     else if (what < 0.85) trainer.event('note', { text: `note-${++notes}.` });
     else {
       const name = `crash-${++alerts}.`, run = new Trainer(bot, { name });
@@ -98,7 +98,8 @@ test(`${channel}: ${KILLS} kills among faults (seed ${seed})`, { timeout: 120000
     await pause(1500);
   }
 
-  if (process.env.CAMPAIGN_SHOW || !enough()) console.log(shown().map((message) => `${message.at} ${message.lost} ${message.text}`).join('\n---\n'), bot.log);
+  if (process.env.CAMPAIGN_SHOW || !enough()) console.log(shown().map((message) => `${message.at} ${message.lost} ${message.text}`).join('\n---\n'), bot.log,
+    JSON.stringify(await bot.json('/api/channels').catch(String)), JSON.stringify((side.server ?? side.gateway).requests?.slice(-40)).slice(-8000));
   // Each command once, in the order written.
   const values = [...trainer.sets.values()];
   assert.deepEqual(values, Array.from({ length: commands }, (_, i) => i + 1), 'each command once and in order');
@@ -124,6 +125,7 @@ test(`${channel}: ${KILLS} kills among faults (seed ${seed})`, { timeout: 120000
     counts[name] = { made: numbers.length, shownTwice: twice };
   }
   assert.ok(widest < 500 * SLOW, `a kill long after the service had answered led to a second copy: ${widest} ms`);
+  if (side.violations.length) console.log('kills at', kills.map((at) => Math.round(at - Date.now() + performance.now())), bot.log);
   assert.deepEqual(side.violations, []);
   for (const secret of side.secrets) assert.ok(!bot.log.includes(secret), 'a secret in the log');
   const most = side.mostPerInbound === undefined ? '' : `, at most ${side.mostPerInbound} messages after one of the person's`;
