@@ -58,6 +58,7 @@ const struct kernels SET(kernels) = {
     .conv_row = SET(conv_row),
     .conv_finish = SET(conv_finish),
     .gather = SET(gather),
+    .winograd = &SET(winograd_kernels),
     .scale = scale,
     .bias_activation = SET(bias_activation),
     .activation_backward = SET(activation_backward),
