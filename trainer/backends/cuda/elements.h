@@ -60,6 +60,7 @@ ELEMENT uint64_t element_dropout_bits(uint64_t key, uint64_t pair) {
 ELEMENT float element_activate(struct activation activation, float x) {
     switch (activation.kind) {
     case ACTIVATION_RELU:
+        return x < 0 ? 0 : x; /* not 0 × x: that of -infinity is NaN */
     case ACTIVATION_LEAKY_RELU:
         return x < 0 ? activation.slope * x : x;
     case ACTIVATION_SIGMOID:
@@ -147,9 +148,11 @@ ELEMENT double element_logit_loss(enum logit_loss kind, double x, double target,
         *ret_slope = 2 * (x - target);
         return (x - target) * (x - target);
     }
-    double small = exp(-fabs(x)); /* never overflows */
-    *ret_slope = (x >= 0 ? 1 / (1 + small) : small / (1 + small)) - target;
-    return (x > 0 ? x : 0) - x * target + log1p(small);
+    /* The loss is log(1 + e^z), its slope by z sigmoid(z); neither overflows nor subtracts numbers that are near. */
+    double z = target > 0.5 ? -x : x, small = exp(-fabs(z));
+    double sigmoid = z >= 0 ? 1 / (1 + small) : small / (1 + small);
+    *ret_slope = z != z ? z : target > 0.5 ? -sigmoid : sigmoid;
+    return (z > 0 || z != z ? z : 0) + log1p(small);
 }
 
 /* KL of one code number: -½ (1 + log variance - mu² - variance). */

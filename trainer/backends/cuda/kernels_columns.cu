@@ -120,17 +120,16 @@ extern "C" void kernels_activation_backward(cudaStream_t stream, int64_t rows, i
     write = write && activation.kind != ACTIVATION_NONE;
     if (sums == NULL) {
         if (!write) return;
-        slope_elements<<<blocks_for(rows * width), THREADS, 0, stream>>>(rows * width, activation, y, dy);
+        LAUNCH(slope_elements, blocks_for(rows * width), THREADS, 0, stream, rows * width, activation, y, dy);
         return;
     }
     struct cut cut = cut_of(rows, width);
     struct slope_sums work = {activation, y, dy, width, write};
     float *parts = cut.chunks == 1 ? sums : (float *)scratch;
-    column_parts<<<dim3(cut.columns, (unsigned)cut.chunks), dim3(COLUMNS, LANES), 0, stream>>>(rows, width,
-                                                                                               cut.rows_each, work, 1,
-                                                                                               parts);
+    LAUNCH(column_parts, dim3(cut.columns, (unsigned)cut.chunks), dim3(COLUMNS, LANES), 0, stream, rows, width,
+           cut.rows_each, work, 1, parts);
     if (cut.chunks > 1) {
-        slope_totals<<<blocks_for(width), THREADS, 0, stream>>>(cut.chunks, width, parts, sums);
+        LAUNCH(slope_totals, blocks_for(width), THREADS, 0, stream, cut.chunks, width, parts, sums);
     }
 }
 
@@ -164,12 +163,11 @@ extern "C" void kernels_batch_norm_forward(cudaStream_t stream, const struct bat
     struct cut cut = cut_of(norm->rows, width);
     struct moment_sums work = {x, width};
     double *parts = (double *)scratch;
-    column_parts<<<dim3(cut.columns, (unsigned)cut.chunks), dim3(COLUMNS, LANES), 0, stream>>>(norm->rows, width,
-                                                                                               cut.rows_each, work, 2,
-                                                                                               parts);
-    norm_totals<<<blocks_for(width), THREADS, 0, stream>>>(*norm, cut.chunks, parts, running_mean, running_variance,
-                                                           saved);
-    normalise<<<blocks_for(count), THREADS, 0, stream>>>(count, width, x, saved, saved + width, scale, shift, y);
+    LAUNCH(column_parts, dim3(cut.columns, (unsigned)cut.chunks), dim3(COLUMNS, LANES), 0, stream, norm->rows, width,
+           cut.rows_each, work, 2, parts);
+    LAUNCH(norm_totals, blocks_for(width), THREADS, 0, stream, *norm, cut.chunks, parts, running_mean, running_variance,
+           saved);
+    LAUNCH(normalise, blocks_for(count), THREADS, 0, stream, count, width, x, saved, saved + width, scale, shift, y);
 }
 
 static __global__ void normalise_running(struct batch_norm norm, const float *x, const float *scale, const float *shift,
@@ -184,8 +182,8 @@ static __global__ void normalise_running(struct batch_norm norm, const float *x,
 extern "C" void kernels_batch_norm_evaluate(cudaStream_t stream, const struct batch_norm *norm, const float *x,
                                             const float *scale, const float *shift, const float *mean,
                                             const float *variance, float *y) {
-    normalise_running<<<blocks_for(norm->rows * norm->channels), THREADS, 0, stream>>>(*norm, x, scale, shift, mean,
-                                                                                       variance, y);
+    LAUNCH(normalise_running, blocks_for(norm->rows * norm->channels), THREADS, 0, stream, *norm, x, scale, shift, mean,
+           variance, y);
 }
 
 /* means (2, channels): of dy and of dy × normalised x */
@@ -216,10 +214,9 @@ extern "C" void kernels_batch_norm_backward(cudaStream_t stream, const struct ba
     struct cut cut = cut_of(norm->rows, width);
     struct product_sums work = {x, dy, saved, width};
     double *parts = (double *)scratch, *means = parts + 2 * cut.chunks * width;
-    column_parts<<<dim3(cut.columns, (unsigned)cut.chunks), dim3(COLUMNS, LANES), 0, stream>>>(norm->rows, width,
-                                                                                               cut.rows_each, work, 2,
-                                                                                               parts);
-    product_totals<<<blocks_for(width), THREADS, 0, stream>>>(norm->rows, width, cut.chunks, parts, means, dscale,
-                                                              dshift);
-    norm_back<<<blocks_for(count), THREADS, 0, stream>>>(count, width, x, saved, scale, means, dy, dx);
+    LAUNCH(column_parts, dim3(cut.columns, (unsigned)cut.chunks), dim3(COLUMNS, LANES), 0, stream, norm->rows, width,
+           cut.rows_each, work, 2, parts);
+    LAUNCH(product_totals, blocks_for(width), THREADS, 0, stream, norm->rows, width, cut.chunks, parts, means, dscale,
+           dshift);
+    LAUNCH(norm_back, blocks_for(count), THREADS, 0, stream, count, width, x, saved, scale, means, dy, dx);
 }

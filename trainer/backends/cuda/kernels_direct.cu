@@ -35,7 +35,7 @@ static __global__ void direct_forward(struct direct d, const float *x, const flo
 extern "C" void kernels_direct_forward(cudaStream_t stream, const struct conv *conv, const float *x, const float *w,
                                        float *raw) {
     struct direct d = direct_of(conv);
-    direct_forward<<<blocks_for(conv->n * d.rows * d.columns * conv->k), THREADS, 0, stream>>>(d, x, w, raw);
+    LAUNCH(direct_forward, blocks_for(conv->n * d.rows * d.columns * conv->k), THREADS, 0, stream, d, x, w, raw);
 }
 
 static __global__ void direct_data(struct direct d, const float *full, const float *w, float *dx) {
@@ -63,7 +63,7 @@ static __global__ void direct_data(struct direct d, const float *full, const flo
 extern "C" void kernels_direct_data(cudaStream_t stream, const struct conv *conv, const float *full, const float *w,
                                     float *dx) {
     struct direct d = direct_of(conv);
-    direct_data<<<blocks_for(conv->n * conv->h * conv->w * conv->c), THREADS, 0, stream>>>(d, full, w, dx);
+    LAUNCH(direct_data, blocks_for(conv->n * conv->h * conv->w * conv->c), THREADS, 0, stream, d, full, w, dx);
 }
 
 /* A block for each weight; its threads share the places. */
@@ -89,5 +89,5 @@ extern "C" void kernels_direct_weights(cudaStream_t stream, const struct conv *c
                                        float *dw) {
     int64_t weights = conv->k * conv->kh * conv->kw * conv->c;
     unsigned blocks = (unsigned)(weights > 65535 ? 65535 : weights);
-    direct_weights<<<blocks, THREADS, 0, stream>>>(direct_of(conv), x, full, dw);
+    LAUNCH(direct_weights, blocks, THREADS, 0, stream, direct_of(conv), x, full, dw);
 }

@@ -8,7 +8,7 @@ static __global__ void set_values(struct step_values values, struct step_values 
 }
 
 extern "C" void kernels_set_values(cudaStream_t stream, struct step_values values, struct step_values *target) {
-    set_values<<<1, 1, 0, stream>>>(values, target);
+    LAUNCH(set_values, 1, 1, 0, stream, values, target);
 }
 
 static __global__ void scale_bytes(int64_t count, const uint8_t *from, float divisor, float shift, float *to) {
@@ -19,7 +19,7 @@ static __global__ void scale_bytes(int64_t count, const uint8_t *from, float div
 
 extern "C" void kernels_scale(cudaStream_t stream, int64_t count, const uint8_t *from, float divisor, float shift,
                               float *to) {
-    scale_bytes<<<blocks_for(count), THREADS, 0, stream>>>(count, from, divisor, shift, to);
+    LAUNCH(scale_bytes, blocks_for(count), THREADS, 0, stream, count, from, divisor, shift, to);
 }
 
 /* ---- bias and activation ---- */
@@ -52,10 +52,10 @@ extern "C" void kernels_bias_activation(cudaStream_t stream, int64_t n, int64_t 
     int64_t count = n * width;
     if (bias == NULL && activation.kind == ACTIVATION_NONE) return;
     if (width % 4 == 0 && count < INT32_MAX && aligned16(y, bias, NULL, NULL)) {
-        bias_activation4<<<blocks_for(count / 4), THREADS, 0, stream>>>((uint32_t)(count / 4), (uint32_t)(width / 4),
-                                                                        (const float4 *)bias, activation, (float4 *)y);
+        LAUNCH(bias_activation4, blocks_for(count / 4), THREADS, 0, stream, (uint32_t)(count / 4),
+               (uint32_t)(width / 4), (const float4 *)bias, activation, (float4 *)y);
     } else {
-        bias_activation<<<blocks_for(count), THREADS, 0, stream>>>(count, width, bias, activation, y);
+        LAUNCH(bias_activation, blocks_for(count), THREADS, 0, stream, count, width, bias, activation, y);
     }
 }
 
@@ -74,8 +74,8 @@ static __global__ void dropout(const struct step_values *values, int64_t count, 
 
 extern "C" void kernels_dropout(cudaStream_t stream, const struct step_values *values, int64_t count, double p,
                                 uint64_t place, const float *from, float *to) {
-    dropout<<<blocks_for((count + 1) / 2), THREADS, 0, stream>>>(values, count, element_dropout_limit(p),
-                                                                 (float)(1.0 / (1.0 - p)), place, from, to);
+    LAUNCH(dropout, blocks_for((count + 1) / 2), THREADS, 0, stream, values, count, element_dropout_limit(p),
+           (float)(1.0 / (1.0 - p)), place, from, to);
 }
 
 static __global__ void uniform_noise(const struct step_values *values, int64_t count, float scale, float shift,
@@ -97,9 +97,9 @@ static __global__ void normal_noise(const struct step_values *values, int64_t co
 extern "C" void kernels_noise(cudaStream_t stream, const struct step_values *values, enum noise_kind kind,
                               int64_t count, float scale, float shift, float *to) {
     if (kind == NOISE_UNIFORM) {
-        uniform_noise<<<blocks_for(count), THREADS, 0, stream>>>(values, count, scale, shift, to);
+        LAUNCH(uniform_noise, blocks_for(count), THREADS, 0, stream, values, count, scale, shift, to);
     } else {
-        normal_noise<<<blocks_for((count + 1) / 2), THREADS, 0, stream>>>(values, count, to);
+        LAUNCH(normal_noise, blocks_for((count + 1) / 2), THREADS, 0, stream, values, count, to);
     }
 }
 
@@ -142,12 +142,12 @@ extern "C" void kernels_adam(cudaStream_t stream, const struct step_values *valu
                              const struct adam *adam, float *w, const float *g, float *m, float *v) {
     int64_t fours = aligned16(w, g, m, v) ? count / 4 : 0, rest = count - 4 * fours;
     if (fours > 0) {
-        adam_fours<<<blocks_for(fours), THREADS, 0, stream>>>(values, fours, *adam, (float4 *)w, (const float4 *)g,
-                                                              (float4 *)m, (float4 *)v);
+        LAUNCH(adam_fours, blocks_for(fours), THREADS, 0, stream, values, fours, *adam, (float4 *)w, (const float4 *)g,
+               (float4 *)m, (float4 *)v);
     }
     if (rest > 0) {
         int64_t at = 4 * fours;
-        adam_ones<<<blocks_for(rest), THREADS, 0, stream>>>(values, rest, *adam, w + at, g + at, m + at, v + at);
+        LAUNCH(adam_ones, blocks_for(rest), THREADS, 0, stream, values, rest, *adam, w + at, g + at, m + at, v + at);
     }
 }
 
@@ -161,7 +161,7 @@ static __global__ void sgd(const struct step_values *values, int64_t count, floa
 
 extern "C" void kernels_sgd(cudaStream_t stream, const struct step_values *values, int64_t count, float momentum,
                             float weight_decay, float *w, const float *g, float *velocity) {
-    sgd<<<blocks_for(count), THREADS, 0, stream>>>(values, count, momentum, weight_decay, w, g, velocity);
+    LAUNCH(sgd, blocks_for(count), THREADS, 0, stream, values, count, momentum, weight_decay, w, g, velocity);
 }
 
 /* Threads that find one write the same word: it does not matter who comes last. */
@@ -172,5 +172,5 @@ static __global__ void find_infinite(int64_t count, const float *x, int *flag) {
 }
 
 extern "C" void kernels_find_infinite(cudaStream_t stream, int64_t count, const float *x, int *flag) {
-    find_infinite<<<blocks_for(count), THREADS, 0, stream>>>(count, x, flag);
+    LAUNCH(find_infinite, blocks_for(count), THREADS, 0, stream, count, x, flag);
 }

@@ -91,7 +91,7 @@ static __device__ void finish_cell(const struct first &f, const float *sums, flo
 template <int SIZE>
 static __global__ void first_forward(struct first f, const float *x, const float *w, const float *bias, float *y,
                                      uint8_t *winner) {
-    extern __shared__ float tile[];
+    DYNAMIC_SHARED(float, tile);
     int64_t k = (int64_t)blockIdx.z * FILTERS + threadIdx.x, row = (int64_t)blockIdx.y * WARPS + threadIdx.y;
     bool filter = k < f.conv.k;
     float weights[SIZE * SIZE], patch[SIZE + 1][SIZE + 1], sums[4];
@@ -127,7 +127,7 @@ static void launch_forward(cudaStream_t stream, const struct first &f, const flo
     dim3 grid((unsigned)(f.conv.n > 65535 ? 65535 : f.conv.n), (unsigned)((f.out_h + WARPS - 1) / WARPS),
               (unsigned)((f.conv.k + FILTERS - 1) / FILTERS));
     size_t shared = (size_t)(f.rows * f.pitch) * sizeof(float);
-    first_forward<SIZE><<<grid, dim3(FILTERS, WARPS), shared, stream>>>(f, x, w, bias, y, winner);
+    LAUNCH(first_forward<SIZE>, grid, dim3(FILTERS, WARPS), shared, stream, f, x, w, bias, y, winner);
 }
 
 extern "C" void kernels_first_forward(cudaStream_t stream, const struct conv *conv, const float *x, const float *w,
@@ -177,7 +177,7 @@ static __device__ void add_row(const struct first &f, const float *tile, int row
 template <int SIZE>
 static __global__ void first_weights(struct first f, const float *x, const float *y, const uint8_t *winner,
                                      const float *dy, float *parts) {
-    extern __shared__ float tile[];
+    DYNAMIC_SHARED(float, tile);
     __shared__ float room[WARPS][FILTERS];
     constexpr int COUNT = SIZE * SIZE + 1;
     int64_t k = (int64_t)blockIdx.y * FILTERS + threadIdx.x;
@@ -243,9 +243,9 @@ static void launch_weights(cudaStream_t stream, const struct first &f, const flo
     int64_t blocks = weight_blocks(&f.conv), count = SIZE * SIZE + 1;
     dim3 grid((unsigned)blocks, (unsigned)((f.conv.k + FILTERS - 1) / FILTERS));
     size_t shared = (size_t)(f.rows * f.pitch) * sizeof(float);
-    first_weights<SIZE><<<grid, dim3(FILTERS, WARPS), shared, stream>>>(f, x, y, winner, dy, parts);
-    first_totals<<<(unsigned)((count * f.conv.k + 31) / 32), dim3(32, 8), 0, stream>>>(blocks, count, f.conv.k, parts,
-                                                                                       dw, dbias);
+    LAUNCH(first_weights<SIZE>, grid, dim3(FILTERS, WARPS), shared, stream, f, x, y, winner, dy, parts);
+    LAUNCH(first_totals, (unsigned)((count * f.conv.k + 31) / 32), dim3(32, 8), 0, stream, blocks, count, f.conv.k,
+           parts, dw, dbias);
 }
 
 extern "C" void kernels_first_weights(cudaStream_t stream, const struct conv *conv, const float *x, const float *y,

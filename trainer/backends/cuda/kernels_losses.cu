@@ -33,7 +33,8 @@ static __global__ void softmax_cross_entropy(int64_t n, int64_t classes, const f
 extern "C" void kernels_softmax_cross_entropy(cudaStream_t stream, int64_t n, int64_t classes, const float *logits,
                                               const uint8_t *labels, float *probabilities, float *dlogits,
                                               float *losses, float *sums) {
-    softmax_cross_entropy<<<1, THREADS, 0, stream>>>(n, classes, logits, labels, probabilities, dlogits, losses, sums);
+    LAUNCH(softmax_cross_entropy, 1, THREADS, 0, stream, n, classes, logits, labels, probabilities, dlogits, losses,
+           sums);
 }
 
 /* One block: sums[0] = Σ each */
@@ -72,8 +73,8 @@ static unsigned blocks_of(int64_t n) {
 
 extern "C" void kernels_squared_error(cudaStream_t stream, int64_t n, int64_t width, const float *y,
                                       const float *target, float *dy, float *losses, float *sums, double *each) {
-    squared_error<<<blocks_of(n), THREADS, 0, stream>>>(n, width, y, target, dy, losses, each);
-    total<<<1, THREADS, 0, stream>>>(n, each, sums);
+    LAUNCH(squared_error, blocks_of(n), THREADS, 0, stream, n, width, y, target, dy, losses, each);
+    LAUNCH(total, 1, THREADS, 0, stream, n, each, sums);
 }
 
 static __global__ void logit_loss(enum logit_loss kind, int64_t n, float target, float weight, const float *logits,
@@ -91,7 +92,7 @@ static __global__ void logit_loss(enum logit_loss kind, int64_t n, float target,
 
 extern "C" void kernels_logit_loss(cudaStream_t stream, enum logit_loss kind, int64_t n, float target, float weight,
                                    const float *logits, float *dlogits, float *sums) {
-    logit_loss<<<1, THREADS, 0, stream>>>(kind, n, target, weight, logits, dlogits, sums);
+    LAUNCH(logit_loss, 1, THREADS, 0, stream, kind, n, target, weight, logits, dlogits, sums);
 }
 
 /* ---- the code of a variational autoencoder ---- */
@@ -116,8 +117,8 @@ static __global__ void sample_latent(int64_t n, int64_t width, const float *code
 
 extern "C" void kernels_sample_latent(cudaStream_t stream, int64_t n, int64_t width, const float *code,
                                       const float *noise, float *z, float *kl, float *sums, double *each) {
-    sample_latent<<<blocks_of(n), THREADS, 0, stream>>>(n, width, code, noise, z, kl, each);
-    total<<<1, THREADS, 0, stream>>>(n, each, sums);
+    LAUNCH(sample_latent, blocks_of(n), THREADS, 0, stream, n, width, code, noise, z, kl, each);
+    LAUNCH(total, 1, THREADS, 0, stream, n, each, sums);
 }
 
 static __global__ void sample_latent_backward(int64_t n, int64_t width, const float *code, const float *noise,
@@ -132,5 +133,6 @@ static __global__ void sample_latent_backward(int64_t n, int64_t width, const fl
 
 extern "C" void kernels_sample_latent_backward(cudaStream_t stream, int64_t n, int64_t width, const float *code,
                                                const float *noise, const float *dz, float kl_weight, float *dcode) {
-    sample_latent_backward<<<blocks_for(n * width), THREADS, 0, stream>>>(n, width, code, noise, dz, kl_weight, dcode);
+    LAUNCH(sample_latent_backward, blocks_for(n * width), THREADS, 0, stream, n, width, code, noise, dz, kl_weight,
+           dcode);
 }

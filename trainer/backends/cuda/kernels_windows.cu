@@ -59,9 +59,9 @@ static __global__ void transpose(int64_t n, int64_t a, int64_t b, const FROM *fr
 template <typename FROM, typename TO>
 static void rearrange(cudaStream_t stream, bool transposed, int64_t n, int64_t a, int64_t b, const FROM *from, TO *to) {
     if (transposed && a > 1 && b > 1) {
-        transpose<<<tiles_of(n, a, b), dim3(TILE, TILE_LANES), 0, stream>>>(n, a, b, from, to);
+        LAUNCH(transpose, tiles_of(n, a, b), dim3(TILE, TILE_LANES), 0, stream, n, a, b, from, to);
     } else {
-        convert<<<blocks_for(n * a * b), THREADS, 0, stream>>>(n * a * b, from, to);
+        LAUNCH(convert, blocks_for(n * a * b), THREADS, 0, stream, n * a * b, from, to);
     }
 }
 
@@ -170,9 +170,9 @@ static void launch_finish(cudaStream_t stream, const struct conv *conv, bool cha
     struct output o = output_of(conv, channels_first);
     int64_t cells = o.out_h * o.out_w;
     if (channels_first) {
-        finish_tile<<<tiles_of(o.n, cells, o.k), dim3(TILE, TILE_LANES), 0, stream>>>(o, raw, bias, y, winner);
+        LAUNCH(finish_tile, tiles_of(o.n, cells, o.k), dim3(TILE, TILE_LANES), 0, stream, o, raw, bias, y, winner);
     } else {
-        finish<<<blocks_for(o.n * cells * o.k), THREADS, 0, stream>>>(o, raw, bias, y, winner);
+        LAUNCH(finish, blocks_for(o.n * cells * o.k), THREADS, 0, stream, o, raw, bias, y, winner);
     }
 }
 
@@ -241,13 +241,14 @@ static void launch_spread(cudaStream_t stream, const struct conv *conv, bool cha
     struct output o = output_of(conv, channels_first);
     int64_t count = o.n * o.rows * o.columns * o.k;
     if (!channels_first) {
-        spread<<<blocks_for(count), THREADS, 0, stream>>>(o, y, winner, dy, full);
+        LAUNCH(spread, blocks_for(count), THREADS, 0, stream, o, y, winner, dy, full);
         return;
     }
     if (o.rows % o.pool != 0 || o.columns % o.pool != 0) {
         cudaMemsetAsync(full, 0, (size_t)count * sizeof *full, stream); /* its failure is the next launch's, too */
     }
-    spread_tile<<<tiles_of(o.n, o.out_h * o.out_w, o.k), dim3(TILE, TILE_LANES), 0, stream>>>(o, y, winner, dy, full);
+    LAUNCH(spread_tile, tiles_of(o.n, o.out_h * o.out_w, o.k), dim3(TILE, TILE_LANES), 0, stream, o, y, winner, dy,
+           full);
 }
 
 extern "C" void kernels_conv_spread(cudaStream_t stream, const struct conv *conv, struct arrangement arrangement,
@@ -286,7 +287,7 @@ static __global__ void pool_forward(struct pool p, int64_t out_h, int64_t out_w,
 extern "C" void kernels_pool_forward(cudaStream_t stream, const struct pool *pool, const float *x, float *y,
                                      uint8_t *winner) {
     int64_t out_h = pool_out_h(pool), out_w = pool_out_w(pool), count = pool->n * out_h * out_w * pool->c;
-    pool_forward<<<blocks_for(count), THREADS, 0, stream>>>(*pool, out_h, out_w, x, y, winner);
+    LAUNCH(pool_forward, blocks_for(count), THREADS, 0, stream, *pool, out_h, out_w, x, y, winner);
 }
 
 /* A thread for each element of dx asks the windows that reach it: they may overlap, yet nothing is added twice at once.
@@ -312,5 +313,6 @@ static __global__ void pool_backward(struct pool p, int64_t out_h, int64_t out_w
 extern "C" void kernels_pool_backward(cudaStream_t stream, const struct pool *pool, const uint8_t *winner,
                                       const float *dy, float *dx) {
     int64_t count = pool->n * pool->h * pool->w * pool->c;
-    pool_backward<<<blocks_for(count), THREADS, 0, stream>>>(*pool, pool_out_h(pool), pool_out_w(pool), winner, dy, dx);
+    LAUNCH(pool_backward, blocks_for(count), THREADS, 0, stream, *pool, pool_out_h(pool), pool_out_w(pool), winner, dy,
+           dx);
 }

@@ -1,5 +1,7 @@
 /*
- * launch.cuh: sizes of launches, and the sums inside a block.
+ * launch.cuh: how kernels are launched, sizes of launches, and the sums inside a block.
+ *
+ * With CUDA_EMULATED the kernels are plain C++ for tests that run them on a CPU, thread by thread.
  */
 #ifndef BACKENDS_CUDA_LAUNCH_CUH
 #define BACKENDS_CUDA_LAUNCH_CUH
@@ -7,8 +9,15 @@
 #include "elements.h"
 #include "kernels.h"
 
-#define THREADS 256
+#ifdef CUDA_EMULATED
+#include "emulated.h"
+#else
+#define LAUNCH(kernel, grid, block, shared, stream, ...) kernel<<<grid, block, shared, stream>>>(__VA_ARGS__)
+#define DYNAMIC_SHARED(type, name) extern __shared__ type name[]
 #define BLOCKS_MAX 2112 /* 16 for each multiprocessor of the largest device; beyond that every thread goes round */
+#endif
+
+#define THREADS 256
 
 static inline unsigned blocks_for(int64_t count) {
     int64_t blocks = (count + THREADS - 1) / THREADS;
