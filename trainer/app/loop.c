@@ -1,5 +1,6 @@
 /* loop.c: the steps, the lines a person reads, and the end. The lines on stdout are the seed program's; the run's rows
  * carry the same numbers. */
+#include "pictures.h"
 #include "trainer.h"
 
 #include <inttypes.h>
@@ -64,6 +65,11 @@ static void step_follow(struct trainer *t, const struct batch *batch) {
         progress_tell(t, batch);
     }
     if (!epoch_check(t)) return;
+    const int64_t show_every = t->settings.show_every;
+    if (show_every > 0 && t->step % show_every == 0) {
+        if (!steps_settle(t)) return;
+        pictures_show(t);
+    }
     if (t->step % t->settings.save_every == 0 && steps_settle(t)) state_save(t, false);
 }
 
@@ -159,8 +165,9 @@ static void state_end(struct trainer *t) {
         early_end(t);
     else if (t->ending == ENDING_NONE || t->ending == ENDING_STOP_SAVE)
         state_save(t, t->ending == ENDING_STOP_SAVE);
-    else if (t->ending == ENDING_FAILED && t->last.step > 0)
-        state_save_last(t, false); /* worth a file */
+    else if (t->ending == ENDING_FAILED && t->want_of_memory && t->step > 0)
+        state_save(t, false); /* the step that failed has changed nothing */
+    if (t->ending == ENDING_FAILED && t->last.step > 0) state_save_last(t, false); /* worth a file */
 }
 
 static int run_end(struct trainer *t) {

@@ -45,7 +45,8 @@ static void row_book(struct trainer *t, const struct flight *flight, const doubl
 }
 
 static void fail(struct trainer *t, int64_t step, int rc) {
-    if (rc == ENGINE_ENOMEM)
+    t->want_of_memory = rc == ENGINE_ENOMEM;
+    if (t->want_of_memory)
         say_note(t, "step %lld failed: not enough memory for batches of %lld samples; a smaller bs needs less",
                  (long long)step, (long long)t->settings.bs);
     else

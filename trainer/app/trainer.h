@@ -69,6 +69,7 @@ struct trainer {
     int64_t last_bytes;
     struct shelf shelf; /* lock -1: no checkpoints are written */
     bool save_failing, trouble_told;
+    bool want_of_memory; /* a step failed for it */
 
     struct feeder *feeder; /* of the batches; NULL until the first one */
     int64_t started_samples, started_ms, resumed_from; /* resumed_from: -1 fresh */

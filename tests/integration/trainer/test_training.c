@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -206,6 +207,34 @@ static void backends(void **state) {
     assert_true(newline != NULL && newline[1] == '\0');
 }
 
+/* A process of this test may have this much memory from here on; 0: as before. */
+static void memory_limit(rlim_t bytes) {
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_AS, &limit), 0);
+    limit.rlim_cur = bytes > 0 ? bytes : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+}
+
+/* Too large a batch for the memory there is: one line, what was trained stays. With a small one the same limit does. */
+static void want_of_memory(void **state) {
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip(); /* they need room of their own without end */
+#endif
+    memory_limit((rlim_t)1080 << 20);
+    int small =
+        run("--model dcgan --backend openblas --threads 1 --data data --param bs=16 --steps 2 --checkpoint-dir c");
+    int large =
+        run("--backend openblas --threads 1 --data data --param bs=2000 --steps 3 --checkpoint-dir c --resume latest");
+    memory_limit(0);
+    assert_int_equal(small, 0);
+    assert_int_equal(large, 1);
+    assert_true(program_said(&program,
+                             "step 3 failed: not enough memory for batches of 2000 samples; a smaller bs needs less"));
+    assert_true(program_said(&program, "failed at step 2, checkpoint "));
+    assert_true(program_file("c/step-2"));
+}
+
 /* ---- as the chat steers it ---- */
 
 static void launch(const char *line) {
@@ -273,8 +302,8 @@ static void live_epochs(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
     const struct CMUnitTest tests[] = {
-        TEST(schedules), TEST(epochs_validate), TEST(stops_early),   TEST(keeps_the_best),
-        TEST(refusals),  TEST(backends),        TEST(live_schedule), TEST(live_epochs),
+        TEST(schedules), TEST(epochs_validate), TEST(stops_early), TEST(keeps_the_best), TEST(refusals),
+        TEST(backends),  TEST(live_schedule),   TEST(live_epochs), TEST(want_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
