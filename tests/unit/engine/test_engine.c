@@ -57,6 +57,7 @@ static struct engine *create(const char *model, uint64_t seed, enum optimiser_ki
                                      .seed = seed,
                                      .optimiser = optimiser,
                                      .momentum = 0.5,
+                                     .weight_decay = -1,
                                      .threads = 2};
     struct engine *engine = NULL;
     if (engine_create(&options, &engine, error) < 0) fail_msg("%s", error);
@@ -95,7 +96,7 @@ static double train(struct engine *engine, const struct images *images, int64_t 
     struct step_options options = {.lr = 0.002, .dropout = dropout};
     double metrics[ENGINE_METRICS_MAX];
     assert_int_equal(engine_train(engine, &batch, &options, metrics), 0);
-    assert_true(metrics[1] >= 0 && metrics[1] <= 1);
+    assert_true(isfinite(metrics[0]));
     return metrics[0];
 }
 
