@@ -149,12 +149,41 @@ static void no_numbers_no_picture(void **state) {
     stop();
 }
 
+/* By itself every show_every steps: of the step it says, and different each time, as the network is. */
+static void sent_by_itself(const char *model, const char *title_rest) {
+    char line[256], title[200], expected[200];
+    struct look first, second;
+    snprintf(line, sizeof line, "--model %s --data data --param bs=20 --param show_every=3 --steps 7", model);
+    launch(line);
+    picture_receive(title, sizeof title, &first);
+    snprintf(expected, sizeof expected, "%s at step 3: %s", model, title_rest);
+    assert_string_equal(title, expected);
+    picture_receive(title, sizeof title, &second);
+    snprintf(expected, sizeof expected, "%s at step 6: %s", model, title_rest);
+    assert_string_equal(title, expected);
+    assert_true(first.width == second.width && first.height == second.height && first.content != second.content);
+    assert_string_equal(peer_text(peer_wait(&peer, "bye", NULL), "status"), "finished");
+    assert_int_equal(program_wait(&program), 0);
+}
+
+static void autoencoders_send(void **state) {
+    (void)state;
+    sent_by_itself("conv-autoencoder", "originals above, what comes back below");
+}
+static void variational_sends(void **state) {
+    (void)state;
+    sent_by_itself("vae", "originals above, what comes back below; under them new images");
+}
+static void adversaries_send(void **state) {
+    (void)state;
+    sent_by_itself("gan", "new images");
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
     const struct CMUnitTest tests[] = {
-        TEST(asked_while_training),
-        TEST(asking_changes_nothing),
-        TEST(no_numbers_no_picture),
+        TEST(asked_while_training), TEST(asking_changes_nothing), TEST(no_numbers_no_picture),
+        TEST(autoencoders_send),    TEST(variational_sends),      TEST(adversaries_send),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
