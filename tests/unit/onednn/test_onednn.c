@@ -219,7 +219,7 @@ static void three_passes(struct backend *backend, const struct conv *conv, struc
                                         gradients->w.values, gradients->bias.values);
 }
 
-static const struct conv plain = {6, 9, 9, 32, 48, 3, 3, 1, 1, {ACTIVATION_RELU, 0}, 1};
+static const struct conv plain = {6, 9, 9, 32, 48, 3, 3, 2, 1, {ACTIVATION_RELU, 0}, 1};
 
 static void test_same_bits_and_no_allocation(void **state) {
     (void)state;

@@ -116,16 +116,13 @@ static size_t floats(int64_t count) {
 /* Which passes oneDNN is faster at, as measured on one AVX-512 core, batch 128, over the models' shapes.
  *
  * Behind a max pool at most one gradient in pool × pool is not zero: the CPU backend visits these alone, at twice the
- * speed of oneDNN's dense pass. Dense gradients are oneDNN's: 1.0 to 7 times as fast. Forward, with few channels there
- * is little for it to keep in registers (3x3 of 1 channel: 0.4 times), and a pool costs it a pass of its own over
- * memory: it wins with 16 channels and more (1.1 to 1.5 times), before a pool only where the windows are large (5x5 of
- * 32: 1.1, 3x3 of 32: 0.8). */
+ * speed of oneDNN's dense pass. Dense gradients are oneDNN's: 1.0 to 7 times as fast. Forward with stride 1 is the CPU
+ * backend's, by Winograd's method (5x5 of 32 channels: 2.6 times); with larger strides oneDNN wins 1.1 to 1.4 times
+ * from 16 channels on, with fewer it has little to keep in registers. */
 static bool convolves(const struct onednn *onednn, enum onednn_kind kind, const struct conv *conv) {
     if (onednn->cpu.kernels->width < 8) return false; /* its code for SSE is slower than ours */
-    if (kind != ONEDNN_FORWARD) return conv->pool == 1;
-    if (conv->pool == 1) return conv->c >= 16;
-    bool whole = conv->k % onednn->cpu.kernels->width == 0; /* what conv_finish reads */
-    return whole && conv->pool <= 15 && conv->kh * conv->kw * conv->c >= 800;
+    if (conv->pool != 1) return false;
+    return kind != ONEDNN_FORWARD || (conv->stride > 1 && conv->c >= 16);
 }
 
 static struct onednn_op *find(struct onednn *onednn, enum onednn_kind kind, const struct conv *conv, bool with_bias) {
@@ -142,46 +139,8 @@ static int64_t rows_size(const struct conv *conv) {
 
 /* ---- convolution ---- */
 
-/* y and winner of the convolution's rows (n, rows, columns, k): pool, bias, activation in one pass. */
-static void finish(const struct onednn *onednn, const struct conv *conv, const float *rows, const float *bias, float *y,
-                   uint8_t *winner) {
-    int64_t out_h = conv_out_h(conv), out_row = conv_out_w(conv) * conv->k, row = conv_columns(conv) * conv->k;
-#pragma omp parallel for schedule(static) num_threads(onednn->cpu.threads)
-    for (int64_t i = 0; i < conv->n * out_h; i++) {
-        struct finish_job job = {.rows = rows + i / out_h * rows_size(conv) + i % out_h * conv->pool * row,
-                                 .row_floats = row,
-                                 .kp = conv->k,
-                                 .k = conv->k,
-                                 .bias = bias,
-                                 .rectify = conv->activation.kind != ACTIVATION_NONE,
-                                 .slope = conv->activation.slope,
-                                 .pool = conv->pool,
-                                 .columns = conv_out_w(conv),
-                                 .y = y + i * out_row,
-                                 .winner = winner + i * out_row};
-        onednn->cpu.kernels->conv_finish(&job);
-    }
-}
-
-static bool forward_pooled(struct onednn *onednn, const struct conv *conv, const float *x, const float *w,
-                           const float *bias, float *y, uint8_t *winner) {
-    struct conv bare = *conv;
-    bare.activation = (struct activation){ACTIVATION_NONE, 0};
-    struct onednn_op *op = find(onednn, ONEDNN_FORWARD, &bare, false);
-    if (op == NULL) return false;
-    size_t own = onednn_op_workspace(op), rows_bytes = floats(conv->n * rows_size(conv));
-    char *memory = workspace(onednn, own + rows_bytes + floats(conv->k));
-    if (memory == NULL) return true;
-    float *rows = (float *)(void *)(memory + own), *sum = (float *)(void *)(memory + own + rows_bytes);
-    struct onednn_arrays arrays = {.x = plain(x), .w = plain(w), .y = rows};
-    fail(onednn, onednn_op_run(op, &arrays, memory));
-    if (bias == NULL) memset(sum, 0, floats(conv->k));
-    finish(onednn, conv, rows, bias != NULL ? bias : sum, y, winner);
-    return true;
-}
-
-static bool forward_plain(struct onednn *onednn, const struct conv *conv, const float *x, const float *w,
-                          const float *bias, float *y) {
+static bool forward(struct onednn *onednn, const struct conv *conv, const float *x, const float *w, const float *bias,
+                    float *y) {
     struct onednn_op *op = find(onednn, ONEDNN_FORWARD, conv, bias != NULL);
     if (op == NULL) return false;
     void *memory = workspace(onednn, onednn_op_workspace(op));
@@ -198,10 +157,7 @@ static bool forward_plain(struct onednn *onednn, const struct conv *conv, const 
 
 static void onednn_conv_forward(struct backend *backend, const struct conv *conv, const float *x, const float *w,
                                 const float *bias, float *y, uint8_t *winner) {
-    struct onednn *onednn = of(backend);
-    bool done = conv->pool > 1 ? forward_pooled(onednn, conv, x, w, bias, y, winner)
-                               : forward_plain(onednn, conv, x, w, bias, y);
-    if (!done) cpu_conv_forward(backend, conv, x, w, bias, y, winner);
+    if (!forward(of(backend), conv, x, w, bias, y)) cpu_conv_forward(backend, conv, x, w, bias, y, winner);
 }
 
 /* dy as it is before the activation, in `masked` where there is one. */
