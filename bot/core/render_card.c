@@ -70,6 +70,28 @@ static void add_head(struct words *words, const struct run *run, const char *sta
         words_add(words, lang == LANG_ZH ? " · 第 %lld 步" : " · step %lld", (long long)run->step);
 }
 
+/* What a trainer that validates said at its last epoch's end. */
+static const struct run_metric *validated(const struct run *run) {
+    const struct run_metric *metric = run_metric(run, "val_acc");
+    return metric ? metric : run_metric(run, "val_loss");
+}
+
+/* "验证准确率 0.8604(最好 0.8671)· 第 3 轮" */
+static void add_epoch(struct words *words, const struct run *run, enum lang lang) {
+    const struct run_metric *metric = validated(run);
+    const bool zh = lang == LANG_ZH;
+    if (!metric) return;
+    words_add(words, "\n");
+    add_metric(words, metric, lang);
+    if (isfinite(metric->best) && metric->best != metric->value) {
+        words_add(words, zh ? "(最好 " : " (best ");
+        words_add_number(words, metric->best);
+        words_add(words, ")");
+    }
+    if (isfinite(run->epoch) && run->epoch >= 1) /* the last that is complete: the figure is of it */
+        words_add(words, zh ? " · 第 %lld 轮" : " · epoch %lld", (long long)run->epoch);
+}
+
 static void add_card(struct words *words, const struct run *run, const char *state, enum lang lang) {
     bool zh = lang == LANG_ZH;
     const struct run_metric *loss = run_loss(run), *accuracy = run_accuracy(run);
@@ -91,9 +113,14 @@ static void add_card(struct words *words, const struct run *run, const char *sta
         add_before(words, run, loss, zh);
     }
     if (lr) {
+        const struct run_metric *rate = run_metric(run, "lr"); /* what a schedule makes of it just now */
         words_add(words, loss ? " · lr " : "lr ");
-        words_add_param(words, lr);
+        if (rate && isfinite(rate->value))
+            words_add_number(words, rate->value);
+        else
+            words_add_param(words, lr);
     }
+    add_epoch(words, run, lang);
 }
 
 void render_progress(struct words *words, const struct run *run, enum lang lang, enum progress_style style) {
@@ -113,8 +140,9 @@ static void add_others(struct words *words, const struct run *run, enum lang lan
     int count = 0;
     for (size_t i = 0; i < run->metrics_count && count < 6; i++) {
         const struct run_metric *metric = &run->metrics[i];
-        if (metric == run_loss(run) || metric == run_accuracy(run)) continue;
-        if (strcmp(metric->name, "test_images") == 0) continue; /* said with the test's accuracy */
+        if (metric == run_loss(run) || metric == run_accuracy(run) || metric == validated(run)) continue;
+        if (strcmp(metric->name, "lr") == 0 && run_param(run, "lr")) continue; /* the card's */
+        if (strcmp(metric->name, "test_images") == 0) continue;                /* said with the test's accuracy */
         words_add(words, count++ == 0 ? "\n" : " · ");
         add_metric(words, metric, lang);
     }

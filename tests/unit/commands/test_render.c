@@ -86,6 +86,25 @@ static void test_progress(void **state) {
     run_free(run);
 }
 
+/* A schedule's rate is the one of now; a trainer that validates says how its last epoch went. */
+static void test_epochs(void **state) {
+    (void)state;
+    struct run *run = cnn(7);
+    struct fact fact = {.kind = FACT_PROGRESS, .run = run, .step = 970, .cpu_percent = -1};
+    run->total_steps = 0;
+    assert_non_null(run_metric_take(run, "lr", 0.00025, 970));
+    run_metric_take(run, "val_loss", 0.5, 468);
+    run->epoch = 2.07;
+    assert_non_null(strstr(say(&fact, LANG_EN, STYLE_CARD), " · lr 0.00025\nval loss 0.5 · epoch 2"));
+    run_metric_take(run, "val_acc", 0.8671, 468);
+    run_metric_take(run, "val_acc", 0.8604, 936);
+    assert_non_null(strstr(say(&fact, LANG_ZH, STYLE_CARD), " · lr 0.00025\n验证准确率 0.8604(最好 0.8671) · 第 2 轮"));
+    assert_non_null(strstr(say(&fact, LANG_EN, STYLE_CARD), "val acc 0.8604 (best 0.8671) · epoch 2"));
+    run->epoch = NAN;
+    assert_null(strstr(say(&fact, LANG_EN, STYLE_CARD), "epoch"));
+    run_free(run);
+}
+
 static void test_alerts(void **state) {
     (void)state;
     struct run *run = cnn(7);
@@ -174,6 +193,11 @@ static void test_said(void **state) {
     static const char *const pairs[][2] = {
         {"cannot run /no/such: No such file or directory", "/no/such 运行不了:没有这个文件或目录"},
         {"cannot enter /a b: Not a directory", "进不了目录 /a b:不是目录"},
+        {"step 3 failed: not enough memory for batches of 60000 samples; a smaller bs needs less",
+         "第 3 步没有做成:内存装不下每批 60000 个样本,把 bs 调小"},
+        {"lr 0.5 is the base; with the cosine schedule step 12 takes 0.4938", "lr 0.5 是基准;按余弦下降,第 12 步实际用 0.4938"},
+        {"stopped early after epoch 7: no better validation loss for 2 epochs; the best was epoch 5 (0.5074)",
+         "第 7 轮后提前停止:连续 2 轮验证损失没有变好,最好的是第 5 轮(0.5074)"},
         {"cannot save /x/step-5: No space left on device; the training goes on", "存不了 /x/step-5:磁盘满了。训练照常。"},
         {"checkpoint /x/step-5: corrupt: its checksum does not hold", "存档 /x/step-5:损坏了:校验不对"},
         {"trainbot-train: no data folder /d: No such file or directory",
@@ -269,9 +293,9 @@ static void test_numbers(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_progress), cmocka_unit_test(test_alerts), cmocka_unit_test(test_finished),
-        cmocka_unit_test(test_outcomes), cmocka_unit_test(test_said),   cmocka_unit_test(test_every_kind),
-        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_progress),   cmocka_unit_test(test_epochs),   cmocka_unit_test(test_alerts),
+        cmocka_unit_test(test_finished),   cmocka_unit_test(test_outcomes), cmocka_unit_test(test_said),
+        cmocka_unit_test(test_every_kind), cmocka_unit_test(test_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
