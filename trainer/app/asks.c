@@ -48,13 +48,15 @@ static bool length_asked(const struct settings *before, const struct settings *n
 
 /* What a schedule makes of the values that were set: the answer alone names the base. */
 static void rate_tell(struct trainer *t, const struct settings *before) {
-    static const char *const names[] = {"no", "the step", "the cosine"};
+    static const char *const names[] = {"the warm-up", "the step", "the cosine"};
     const struct schedule was = settings_schedule(before), is = settings_schedule(&t->settings);
     bool same = before->lr == t->settings.lr && memcmp(&was, &is, sizeof is) == 0;
     if (same || t->started_ms == 0 || (!schedule_moves(&was) && !schedule_moves(&is))) return;
-    const char *name = is.kind == SCHEDULE_CONSTANT && is.warmup > 0 ? "the warm-up" : names[is.kind];
-    say_note(t, "lr %g is the base; with %s schedule step %lld takes %.4g", t->settings.lr, name,
-             (long long)t->step + 1, steps_rate(t, t->step + 1));
+    if (schedule_moves(&is))
+        say_note(t, "lr %g is the base; with %s schedule step %lld takes %.4g", t->settings.lr, names[is.kind],
+                 (long long)t->step + 1, steps_rate(t, t->step + 1));
+    else
+        say_note(t, "no schedule moves lr any more: it is %g", t->settings.lr);
 }
 
 void asks_settings(struct trainer *t) {

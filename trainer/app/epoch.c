@@ -84,7 +84,8 @@ static void tell(struct trainer *t, const double *mean, const double *valid, boo
         metrics_add(&line, t, valid);
     }
     rest_add(&line, t, better);
-    tb_epoch(t->run, (double)t->samples / (double)t->order.count);
+    double seen = (double)t->samples / (double)t->order.count; /* the last batch of all may be missing */
+    tb_epoch(t->run, seen > (double)t->epochs.done ? seen : (double)t->epochs.done);
     tb_progress(t->run, t->step, values, count);
     tb_epoch_end(t->run, t->step, (double)t->epochs.done, line.text);
     say_line("%s", line.text);

@@ -118,9 +118,10 @@ static void run_open(struct trainer *t, const struct tb_command *commands, size_
 
 static void start_say(struct trainer *t) {
     char total[32], all[32];
+    const int64_t left = t->total_steps > t->step ? t->total_steps - t->step : 0;
     say_line("%s on %s, seed %lld: %s steps of %lld samples, lr %g", t->model->name, engine_backend_text(t->engine),
-             (long long)t->settings.seed, number_grouped(t->total_steps - t->step, total, sizeof total),
-             (long long)t->settings.bs, t->settings.lr);
+             (long long)t->settings.seed, number_grouped(left, total, sizeof total), (long long)t->settings.bs,
+             t->settings.lr);
     if (t->held_count > 0)
         say_line("%s of %s training images are held back to validate on",
                  number_grouped(t->held_count, total, sizeof total),

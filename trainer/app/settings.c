@@ -98,8 +98,8 @@ struct schedule settings_schedule(const struct settings *settings) {
 int settings_check(const struct settings *settings, int64_t samples, char *error) {
     char count[32];
     if (settings->bs > samples) {
-        snprintf(error, APP_ERROR_SIZE, "bs %lld is more than the %s samples there are to train on",
-                 (long long)settings->bs, number_grouped(samples, count, sizeof count));
+        snprintf(error, APP_ERROR_SIZE, "bs %lld is more than the %s samples there are", (long long)settings->bs,
+                 number_grouped(samples, count, sizeof count));
         return -1;
     }
     if (settings->patience > 0 && settings->validation == 0) {

@@ -24,8 +24,8 @@ static void go_back(struct trainer *t) {
 /* What happened, in one line: "loss is nan at step 803 (before: 2.31, lr 0.5)". */
 static void describe(const struct trainer *t, const char *what, double value, int64_t step, char *text, size_t size) {
     char is[32], was[32];
-    snprintf(text, size, "%s is %s at step %lld (%s before: %s, lr %g)", what, say_number(value, is, sizeof is),
-             (long long)step, t->model->metrics[0], say_number(t->loss, was, sizeof was), steps_rate(t, step));
+    snprintf(text, size, "%s is %s at step %lld (loss before: %s, lr %g)", what, say_number(value, is, sizeof is),
+             (long long)step, say_number(t->loss, was, sizeof was), steps_rate(t, step));
 }
 
 /* `in_rows`: the metric's row has told the bot already, which says it together with the pause. */

@@ -187,7 +187,7 @@ static void refusals(void **state) {
     (void)state;
     refused(SMALL "--param patience=3", "patience needs images to validate on, and the test set is not used for it");
     refused("--model softmax --data data --param validation=0.1 --param bs=1900",
-            "bs 1900 is more than the 1,800 samples there are to train on");
+            "bs 1900 is more than the 1,800 samples there are");
     refused(SMALL "--param schedule=linear", "schedule must be one of constant|step|cosine");
     refused(SMALL "--precision half", "--precision must be float32, tf32 or bf16");
     refused("--model sofmax --data data", "no model \"sofmax\"; did you mean softmax? there are ");
@@ -274,7 +274,8 @@ static void live_schedule(void **state) {
     assert_int_equal(sscanf(strstr(text, "step "), "step %lld takes %lf", &step, &rate), 2);
     assert_true(fabs(rate - (double)step / 1e9) <= 1e-3 * rate);
     set("c", "{\"warmup\":0}", "applied");
-    peer_wait(&peer, "event", "note");
+    text = peer_text(peer_wait(&peer, "event", "note"), "text");
+    assert_string_equal(text, "no schedule moves lr any more: it is 1");
     ends();
 }
 
