@@ -12,8 +12,9 @@
 #endif
 
 #define LANES 16
-#define STILL 1e-18f /* less is zero: its squares still are normal numbers, and others cost a hundred times the time   \
-                      */
+#define STILL                                                                                                          \
+    1e-18f /* less is zero: its squares still are normal numbers, and others cost a hundred times the time             \
+            */
 #define STREAM 0x3c6ef372fe94f82bu /* apart from the seed's other uses */
 
 static float *at(float *values, const struct ripple_field *f, int64_t row) {
