@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "data_verb.h"
 #include "describe.h"
+#include "ripple.h"
 #include "trainer.h"
 
 #include <errno.h>
@@ -20,6 +21,7 @@ static int help_print(void) {
     const struct model_info *table = models(&count);
     for (size_t i = 0; i < count && length < sizeof names; i++)
         length += (size_t)snprintf(names + length, sizeof names - length, "%s%s", i > 0 ? ", " : "", table[i].name);
+    if (length < sizeof names) snprintf(names + length, sizeof names - length, ", " RIPPLE_NAME);
     options_help(stdout, names, engine_backends());
     return EXIT_GOOD;
 }
@@ -83,10 +85,10 @@ int main(int argc, char *argv[]) {
             rc = puts("trainbot-train " TRAINBOT_VERSION) < 0;
             break;
         case ACTION_DESCRIBE:
-            rc = describe_print(&options, error);
+            rc = ripple_meant(&options) ? ripple_main(&options, error) : describe_print(&options, error);
             break;
         default:
-            rc = train_or_use(&options, error);
+            rc = ripple_meant(&options) ? ripple_main(&options, error) : train_or_use(&options, error);
             break;
         }
     }
