@@ -14,6 +14,7 @@
 #define SHOWN_PAIRS 12
 #define SHOWN_BESIDE 6 /* pairs above samples, and rows of as many of these */
 #define SHOWN_SEED 1
+#define RULE 3 /* pixels of the line between the two */
 
 /* ---- filters ---- */
 
@@ -245,9 +246,12 @@ static int blocks_draw(struct made *pairs, struct made *fresh, struct canvas *re
     if (pairs->tiles.count > 0) tiles_size(&pairs->tiles, &upper_width, &upper);
     if (fresh->tiles.count > 0) tiles_size(&fresh->tiles, &lower_width, &lower);
     int width = upper_width > lower_width ? upper_width : lower_width;
-    if (canvas_init(ret_canvas, width, upper + lower, COLOUR_PAPER) != 0) return -1;
+    int between = upper > 0 && lower > 0 ? RULE + 2 * PICTURE_GAP : 0;
+    if (canvas_init(ret_canvas, width, upper + between + lower, COLOUR_PAPER) != 0) return -1;
     if (upper > 0) tiles_draw(&pairs->tiles, ret_canvas, 0, 0);
-    if (lower > 0) tiles_draw(&fresh->tiles, ret_canvas, 0, upper);
+    if (between > 0)
+        canvas_fill(ret_canvas, PICTURE_GAP, upper + PICTURE_GAP, width - 2 * PICTURE_GAP, RULE, COLOUR_MUTED);
+    if (lower > 0) tiles_draw(&fresh->tiles, ret_canvas, 0, upper + between);
     return 0;
 }
 
