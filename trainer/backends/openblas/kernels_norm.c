@@ -1,7 +1,7 @@
 /*
  * kernels_norm.c: batch normalisation of rows, channels last. Sums in double.
  */
-#include "kernels_vector.h"
+#include "kernels_math.h"
 
 void SET(norm_moments)(int64_t rows, int64_t channels, const float *x, const float *pivot, double *restrict sum,
                        double *restrict square) {
@@ -38,7 +38,8 @@ void SET(norm_backward)(int64_t rows, int64_t channels, const float *restrict x,
                         const float *restrict factor, const float *restrict scale, const float *restrict slope,
                         const float *restrict product, const float *dy, float *dx) {
     for (int64_t row = 0; row < rows; row++, x += channels, dy += channels, dx += channels) {
-#pragma GCC ivdep /* dx may be dy: the same place is read, then written */
+        /* dx may be dy: the same place is read, then written */
+        INDEPENDENT
         for (int64_t c = 0; c < channels; c++) {
             float normal = (x[c] - mean[c]) * factor[c];
             dx[c] = scale[c] * factor[c] * (dy[c] - slope[c] - normal * product[c]);

@@ -19,7 +19,8 @@ void SET(dropout)(int64_t first, int64_t last, uint32_t below, float factor, uin
             bits[2 * pair + 1] = (uint32_t)(both >> 32);
         }
         int64_t count = last - at < BLOCK ? last - at : BLOCK;
-#pragma GCC ivdep /* to may be from: the same place is read, then written */
+        /* to may be from: the same place is read, then written */
+        INDEPENDENT
         for (int64_t i = 0; i < count; i++) {
             to[at + i] = bits[i] < below ? 0.0f : from[at + i] * factor;
         }

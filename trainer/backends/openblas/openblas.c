@@ -36,6 +36,17 @@ static int threads_allowed(void) {
     return quota < allowed ? quota : allowed;
 }
 
+/* OpenBLAS waits without end for threads that OpenMP does not grant (OMP_THREAD_LIMIT, OMP_DYNAMIC). */
+static int threads_granted(int wanted) {
+#ifdef _OPENMP
+    omp_set_dynamic(0);
+    int limit = omp_get_thread_limit();
+    return wanted < limit ? wanted : limit;
+#else
+    return wanted;
+#endif
+}
+
 int cpu_init(struct cpu *cpu, const struct backend_options *options, char *error) {
     const struct kernels *kernels = kernels_find(options->cpu);
     if (kernels == NULL) {
@@ -48,7 +59,7 @@ int cpu_init(struct cpu *cpu, const struct backend_options *options, char *error
     *cpu = (struct cpu){.backend.ops = &backend_openblas,
                         .kernels = kernels,
                         .blas = blas,
-                        .threads = options->threads > 0 ? options->threads : threads_allowed()};
+                        .threads = threads_granted(options->threads > 0 ? options->threads : threads_allowed())};
     snprintf(cpu->text, sizeof cpu->text, "openblas (%s, %s kernels, %d thread%s%s)", blas.core, kernels->name,
              cpu->threads, cpu->threads == 1 ? "" : "s", blas.openmp ? "" : ", OpenBLAS without OpenMP: slower");
     snprintf(cpu->numerics, sizeof cpu->numerics, "openblas/%s/%s/%d", blas.core, kernels->name, cpu->threads);
