@@ -56,7 +56,7 @@ static const struct conv shapes[] = {
 };
 #define SHAPES (sizeof shapes / sizeof shapes[0])
 
-/* Winograd's filtering rounds about six times as much as a direct sum (the limit below allows a direct sum more than it
+/* Winograd's filtering rounds up to five times as much as a direct sum (the limit below allows a direct sum more than it
  * needs). */
 #define FORWARD_SCALE 4.0
 

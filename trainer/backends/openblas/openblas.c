@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "cpu.h"
+#include "dense.h"
 #include "engine.h"
 
 #define ALIGN 64
@@ -191,6 +192,10 @@ bool cpu_scratch(struct cpu *cpu, size_t shared, size_t own) {
 
 static void cpu_gemm(struct backend *backend, const struct gemm *gemm, const float *a, const float *b, float *c) {
     struct cpu *cpu = cpu_of(backend);
+    if (dense_suits(gemm)) {
+        dense_gemm(cpu, gemm, a, b, c);
+        return;
+    }
     static int threads; /* OpenBLAS has one number for the process: another backend may have changed it */
     if (threads != cpu->threads) {
         threads = cpu->threads;
@@ -237,6 +242,7 @@ const struct backend_ops backend_openblas = {
     .sample_latent = cpu_sample_latent,
     .sample_latent_backward = cpu_sample_latent_backward,
     .adam = cpu_adam,
+    .gemm_adam = cpu_gemm_adam,
     .sgd = cpu_sgd,
     .is_finite = cpu_is_finite,
 };
