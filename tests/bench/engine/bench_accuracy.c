@@ -58,14 +58,16 @@ static int train(struct engine *engine, const struct model_info *model, const st
 int main(int argc, char **argv) {
     const struct model_info *model = model_find(argc > 1 ? argv[1] : "cnn");
     struct fashion data, test;
-    if (model == NULL || fashion_load("train", 0, &data) < 0 || fashion_load("t10k", 0, &test) < 0) {
-        fprintf(stderr, "no such model, or no Fashion-MNIST (Debian: dataset-fashion-mnist)\n");
+    if (model == NULL || !model->classifier || fashion_load("train", 0, &data) < 0 ||
+        fashion_load("t10k", 0, &test) < 0) {
+        fprintf(stderr, "no such classifier, or no Fashion-MNIST (Debian: dataset-fashion-mnist)\n");
         return 2;
     }
     int64_t samples = argc > 2 ? atoll(argv[2]) : model->samples;
     uint64_t seed = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
     char error[ENGINE_ERROR_SIZE];
-    struct engine_options options = {.model = model, .backend = "auto", .seed = seed, .optimiser = model->optimiser};
+    struct engine_options options = {
+        .model = model, .backend = "auto", .seed = seed, .optimiser = model->optimiser, .weight_decay = -1};
     struct engine *engine = NULL;
     if (engine_create(&options, &engine, error) < 0) {
         fprintf(stderr, "%s\n", error);

@@ -49,7 +49,7 @@ static int run_steps(struct engine *engine, const struct model_info *model, cons
 static int bench(const struct model_info *model, const struct settings *settings, const struct fashion *data) {
     char error[ENGINE_ERROR_SIZE];
     struct engine_options options = {
-        .model = model, .backend = settings->backend, .seed = 1, .hash_init = true, .threads = settings->threads};
+        .model = model, .backend = settings->backend, .seed = 1, .weight_decay = -1, .threads = settings->threads};
     struct engine *engine = NULL;
     if (engine_create(&options, &engine, error) < 0) {
         fprintf(stderr, "%s\n", error);

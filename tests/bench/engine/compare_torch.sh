@@ -19,9 +19,10 @@ done
 
 median() { sort -g | awk '{v[NR] = $1} END {print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
 
-for model in ${models:-softmax mlp cnn lenet}; do
+for model in ${models:-softmax mlp cnn lenet cnn3 autoencoder conv-autoencoder vae gan lsgan dcgan}; do
     steps=40
-    if [ "$model" = softmax ] || [ "$model" = mlp ]; then steps=400; fi
+    if [ "$model" = dcgan ]; then steps=20; fi
+    if [ "$model" = softmax ] || [ "$model" = mlp ] || [ "$model" = autoencoder ]; then steps=400; fi
     ours= theirs= ratios=
     for _ in $(seq "$rounds"); do
         o=$("$bench" "$model" batch="$batch" threads="$threads" steps=$steps rounds=3 | cut -d' ' -f2)
