@@ -1,5 +1,8 @@
 /*
  * registry.c: the one file that knows which backends exist; fastest first.
+ *
+ * Measured, CPU time of a step at batch 128, onednn to openblas: dcgan 0.77, mlp 0.68, cnn3 0.97, gan 0.99, cnn and
+ * lenet 1.02, vae 1.06.
  */
 #include "registry.h"
 
