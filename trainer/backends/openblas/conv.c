@@ -2,7 +2,8 @@
  * conv.c: which path a convolution takes, and what the paths share.
  *
  * Forward: Winograd where it saves enough multiplications, else directly. Gradients: behind ReLU and max pool at most
- * one in pool × pool is not zero, and the sparse path visits these alone, which gives the same sums as visiting all.
+ * one in pool × pool is not zero, and the sparse path visits these alone, which gives the same sums as visiting all;
+ * without a pool they are matrix products.
  */
 #include <string.h>
 
@@ -74,16 +75,31 @@ void cpu_conv_forward(struct backend *backend, const struct conv *conv, const fl
     }
 }
 
+/* Whether most of the gradient of what stands before the pool is zero. ReLU alone makes zeros of half of it only. */
+static bool gradient_is_sparse(const struct conv *conv) {
+    return conv->pool > 1;
+}
+
 void cpu_conv_backward_data(struct backend *backend, const struct conv *conv, const float *y, const uint8_t *winner,
                             const float *dy, const float *w, float *dx) {
     struct cpu *cpu = cpu_of(backend);
     struct plan plan = conv_plan(cpu, conv);
-    if (fits(cpu, conv, &plan)) conv_sparse_data(cpu, conv, y, winner, dy, w, dx);
+    if (!fits(cpu, conv, &plan)) return;
+    if (gradient_is_sparse(conv)) {
+        conv_sparse_data(cpu, conv, y, winner, dy, w, dx);
+    } else {
+        conv_dense_data(cpu, conv, y, dy, w, dx);
+    }
 }
 
 void cpu_conv_backward_weights(struct backend *backend, const struct conv *conv, const float *x, const float *y,
                                const uint8_t *winner, const float *dy, float *dw, float *dbias) {
     struct cpu *cpu = cpu_of(backend);
     struct plan plan = conv_plan(cpu, conv);
-    if (fits(cpu, conv, &plan)) conv_sparse_weights(cpu, conv, x, y, winner, dy, dw, dbias);
+    if (!fits(cpu, conv, &plan)) return;
+    if (gradient_is_sparse(conv)) {
+        conv_sparse_weights(cpu, conv, x, y, winner, dy, dw, dbias);
+    } else {
+        conv_dense_weights(cpu, conv, x, y, dy, dw, dbias);
+    }
 }

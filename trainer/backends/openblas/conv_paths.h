@@ -48,6 +48,12 @@ bool winograd_suits(const struct conv *conv);
 void winograd_forward(struct cpu *cpu, const struct conv *conv, const float *x, const float *w, const float *bias,
                       float *y, uint8_t *winner);
 
+/* conv_dense.c: gradients as matrix products; take every convolution without a pool. */
+void conv_dense_data(struct cpu *cpu, const struct conv *conv, const float *y, const float *dy, const float *w,
+                     float *dx);
+void conv_dense_weights(struct cpu *cpu, const struct conv *conv, const float *x, const float *y, const float *dy,
+                        float *dw, float *dbias);
+
 /* conv_sparse.c: gradients from the list of what is not zero; take every convolution. */
 void conv_sparse_data(struct cpu *cpu, const struct conv *conv, const float *y, const uint8_t *winner, const float *dy,
                       const float *w, float *dx);
