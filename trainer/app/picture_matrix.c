@@ -15,6 +15,12 @@ static uint32_t cell_colour(double share, bool hit) {
     return share <= 0 ? 0xf6f8fau : canvas_mix(weak, strong, strength);
 }
 
+/* What reads best on a colour, by its brightness (the weights of ITU-R BT.601). */
+static uint32_t text_colour(uint32_t paper) {
+    double bright = 0.299 * (paper >> 16 & 0xff) + 0.587 * (paper >> 8 & 0xff) + 0.114 * (paper & 0xff);
+    return bright < 120 ? COLOUR_PAPER : COLOUR_INK;
+}
+
 /* Whole percents; what rounds to none but is there is a dot. */
 static const char *share_text(double share, char *text, size_t size) {
     int percent = (int)lround(100 * share);
@@ -37,7 +43,7 @@ static void row_draw(struct canvas *canvas, const int64_t *counts, int classes, 
         char text[16];
         canvas_fill(canvas, x + c * side, y, side - 2, side - 2, colour);
         canvas_text(canvas, x + c * side, y + (side - FONT_LINE) / 2, side - 2, ALIGN_CENTRE,
-                    share_text(share, text, sizeof text), share > 0.25 ? COLOUR_PAPER : COLOUR_INK);
+                    share_text(share, text, sizeof text), text_colour(colour));
     }
 }
 
