@@ -13,7 +13,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum engine_error { ENGINE_OK = 0, ENGINE_ENOMEM = -1, ENGINE_EMODEL = -2, ENGINE_EBACKEND = -3, ENGINE_ESHAPE = -4, ENGINE_ESTATE = -5 };
+enum engine_error {
+    ENGINE_OK = 0,
+    ENGINE_ENOMEM = -1,
+    ENGINE_EMODEL = -2,
+    ENGINE_EBACKEND = -3,
+    ENGINE_ESHAPE = -4,
+    ENGINE_ESTATE = -5
+};
 
 #define ENGINE_METRICS_MAX 4
 #define ENGINE_ERROR_SIZE 256
@@ -30,24 +37,26 @@ enum precision { PRECISION_FLOAT32, PRECISION_TF32, PRECISION_BF16 };
 
 /* One row of the model table (models.c). Everything a front end needs to offer the model. */
 struct model_info {
-    const char *name;      /* golden name: "softmax", "mlp", "cnn", … */
-    const char *help;      /* one line: the network */
+    const char *name; /* golden name: "softmax", "mlp", "cnn", … */
+    const char *help; /* one line: the network */
     enum model_task task;
-    bool classifier;       /* task is classify: has labels, accuracy, predictions */
-    bool reconstructs;     /* engine_reconstruct and engine_encode: reconstruct and variational */
-    bool samples_images;   /* engine_sample: variational and adversarial */
-    int64_t latent;        /* numbers of a code: autoencoder 3, conv-autoencoder 32 (8 × 2 × 2), vae 20; noise of the GANs 96; else 0 */
-    bool augment;          /* default of a normal run (cnn3) */
-    double validation;     /* default share of the training images held back (cnn3: 0.1) */
+    bool classifier;     /* task is classify: has labels, accuracy, predictions */
+    bool reconstructs;   /* engine_reconstruct and engine_encode: reconstruct and variational */
+    bool samples_images; /* engine_sample: variational and adversarial */
+    int64_t latent; /* numbers of a code: autoencoder 3, conv-autoencoder 32 (8 × 2 × 2), vae 20; noise of the GANs 96;
+                       else 0 */
+    bool augment;   /* default of a normal run (cnn3) */
+    double validation; /* default share of the training images held back (cnn3: 0.1) */
     int64_t height, width, classes;
-    const char *metrics[ENGINE_METRICS_MAX]; /* what a step gives, in order: "loss", "acc"; NULL-terminated unless full */
+    const char
+        *metrics[ENGINE_METRICS_MAX]; /* what a step gives, in order: "loss", "acc"; NULL-terminated unless full */
     int metrics_count;
     enum optimiser_kind optimiser; /* the golden one (Adam) */
-    double lr;             /* default learning rate */
+    double lr;                     /* default learning rate */
     double beta1, beta2, epsilon, weight_decay;
-    int64_t batch;         /* default batch of a normal run (cnn: 128) */
-    int64_t samples;       /* default `ti` of a normal run (cnn: 200,000) */
-    double dropout;        /* default probability to drop (cnn: 0.25), 0 where the model has no dropout */
+    int64_t batch;   /* default batch of a normal run (cnn: 128) */
+    int64_t samples; /* default `ti` of a normal run (cnn: 200,000) */
+    double dropout;  /* default probability to drop (cnn: 0.25), 0 where the model has no dropout */
     bool has_dropout;
 };
 
@@ -59,15 +68,16 @@ struct engine;
 
 struct engine_options {
     const struct model_info *model;
-    const char *backend;   /* "auto", "openblas", … */
-    uint64_t seed;         /* of the weights (init default: PyTorch's own scheme, uniform ±1/sqrt(fan_in) for weights and biases) and of dropout */
-    bool hash_init;        /* weights as tests/golden describes; biases 0 */
+    const char *backend; /* "auto", "openblas", … */
+    uint64_t seed;       /* of the weights (init default: PyTorch's own scheme, uniform ±1/sqrt(fan_in) for weights and
+                            biases) and of dropout */
+    bool hash_init;      /* weights as tests/golden describes; biases 0 */
     enum optimiser_kind optimiser;
-    double momentum;       /* SGD */
-    double weight_decay;   /* L2, added to the gradient; negative: the model's own */
+    double momentum;          /* SGD */
+    double weight_decay;      /* L2, added to the gradient; negative: the model's own */
     enum precision precision; /* a backend that lacks it is refused; float32 everywhere */
-    int threads;           /* 0: as many as the process may use */
-    const char *cpu;       /* NULL: the best of this CPU; else a CPU backend's kernel set: "avx512", "avx2", "baseline" */
+    int threads;              /* 0: as many as the process may use */
+    const char *cpu; /* NULL: the best of this CPU; else a CPU backend's kernel set: "avx512", "avx2", "baseline" */
 };
 
 /* Builds model and backend. Negative engine_error on failure, `error` (ENGINE_ERROR_SIZE) then holds one clear line. */
@@ -75,10 +85,11 @@ __attribute__((warn_unused_result)) int engine_create(const struct engine_option
                                                       char *error);
 void engine_free(struct engine *engine); /* NULL is fine */
 
-/* "openblas (SkylakeX, avx512 kernels, 2 threads) (auto: the fastest of this build)": said once at start; borrowed while
- * the engine lives. */
+/* "openblas (SkylakeX, avx512 kernels, 2 threads) (auto: the fastest of this build)": said once at start; borrowed
+ * while the engine lives. */
 const char *engine_backend_text(const struct engine *engine);
-/* What a resumed run must share to continue bit for bit: "openblas/SkylakeX/avx512/2". Borrowed while the engine lives. */
+/* What a resumed run must share to continue bit for bit: "openblas/SkylakeX/avx512/2". Borrowed while the engine lives.
+ */
 const char *engine_numerics(const struct engine *engine);
 
 struct batch {
@@ -89,11 +100,12 @@ struct batch {
 
 struct step_options {
     double lr;
-    double dropout;        /* probability to drop, [0, 1) */
+    double dropout; /* probability to drop, [0, 1) */
 };
 
 /* One optimiser step on the batch: forward, loss, backward, update. `ret_metrics[model->metrics_count]` are of this
- * batch before the update (the training forward pass, dropout on). Returns 0 or negative. NaN is a value, not an error. */
+ * batch before the update (the training forward pass, dropout on). Returns 0 or negative. NaN is a value, not an error.
+ */
 __attribute__((warn_unused_result)) int engine_train(struct engine *engine, const struct batch *batch,
                                                      const struct step_options *options, double *ret_metrics);
 
@@ -142,7 +154,7 @@ struct engine_tensor {
     char name[64];
     int64_t dims[4];
     int dims_count;
-    size_t count;          /* product of dims */
+    size_t count; /* product of dims */
 };
 size_t engine_tensors_count(const struct engine *engine);
 const struct engine_tensor *engine_tensor(const struct engine *engine, size_t index);

@@ -41,7 +41,7 @@ struct model_networks {
     const struct layer_spec *layers[MODEL_NETWORKS_MAX];
     size_t layers_count[MODEL_NETWORKS_MAX];
     int count;
-    int64_t code_layer;               /* reconstruct: the code is the input of this spec, which fuses with none before */
+    int64_t code_layer; /* reconstruct: the code is the input of this spec, which fuses with none before */
     float pixel_divisor, pixel_shift; /* input = pixel / divisor - shift */
     bool least_squares;               /* adversarial: squared instead of BCE */
     bool normal_noise;              /* default noise is normal; with hash_init uniform, as the golden curves have it */
