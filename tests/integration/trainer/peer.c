@@ -100,7 +100,9 @@ static void metrics_take(struct peer *peer, const cJSON *frame) {
         peer->loss = first_number(cJSON_GetObjectItem(frame, "values"));
         return;
     }
-    assert_non_null(strstr(cJSON_GetArrayItem(cols, 0)->valuestring, "loss")); /* an adversarial model's is d_loss */
+    const char *first =
+        cJSON_GetArrayItem(cols, 0)->valuestring; /* an adversarial model's is d_loss, the pond's energy */
+    assert_true(strstr(first, "loss") != NULL || strcmp(first, "energy") == 0);
     cJSON_ArrayForEach(row, cJSON_GetObjectItem(frame, "rows")) {
         row_check(peer, (int64_t)cell(cJSON_GetArrayItem(row, 0)));
         peer->loss = cell(cJSON_GetArrayItem(row, 3));
