@@ -421,6 +421,45 @@ static void test_first_layers(void **state) {
     compare_first_layers(5, 0, 32, ACTIVATION_NONE);
 }
 
+/* ---- whole models: run, recorded, replayed, against openblas ---- */
+
+#define TRAINED 4
+#define STEPS 5
+
+static void train(const char *model, const char *backend, double metrics[STEPS][ENGINE_METRICS_MAX]) {
+    static uint8_t pixels[TRAINED * 28 * 28], labels[TRAINED] = {3, 1, 4, 1};
+    char error[ENGINE_ERROR_SIZE] = "";
+    struct engine_options options = {.model = model_find(model), .backend = backend, .seed = 3, .weight_decay = -1};
+    struct engine *engine = NULL;
+    emulated = (struct emulated_control){.devices = 1, .allocations_left = -1};
+    if (engine_create(&options, &engine, error) < 0) fail_msg("%s on %s: %s", model, backend, error);
+    for (int step = 0; step < STEPS; step++) {
+        for (size_t i = 0; i < sizeof pixels; i++) {
+            pixels[i] = (uint8_t)(128 + 127 * waves((int64_t)i / 3 + 1000 * step));
+        }
+        struct batch batch = {.pixels = pixels, .labels = labels, .count = TRAINED};
+        const struct step_options step_options = {.lr = 0.001 * (1 + step), .dropout = 0.25};
+        assert_int_equal(engine_train(engine, &batch, &step_options, metrics[step]), ENGINE_OK);
+    }
+    if (strcmp(backend, "cuda") == 0) assert_int_equal(emulated.replays, STEPS - 2);
+    engine_free(engine);
+}
+
+static void test_whole_models(void **state) {
+    (void)state;
+    static const char *const names[] = {"softmax", "mlp", "lenet", "cnn3", "autoencoder", "conv-autoencoder", "vae"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        double ours[STEPS][ENGINE_METRICS_MAX], theirs[STEPS][ENGINE_METRICS_MAX];
+        train(names[i], "cuda", ours);
+        train(names[i], "openblas", theirs);
+        for (int step = 0; step < STEPS; step++) {
+            double off = fabs(ours[step][0] - theirs[step][0]);
+            if (!(off <= 1e-3 * fabs(theirs[step][0])))
+                fail_msg("%s, step %d: %.9g, openblas %.9g", names[i], step, ours[step][0], theirs[step][0]);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_replayed_steps_are_the_same),
@@ -436,6 +475,7 @@ int main(void) {
         cmocka_unit_test(test_bfloat16_is_near_and_rounded),
         cmocka_unit_test(test_bfloat16_products),
         cmocka_unit_test(test_first_layers),
+        cmocka_unit_test(test_whole_models),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,9 @@ void steps_spoil(struct cuda *cuda, const char *why) {
 void steps_forget(struct cuda *cuda) {
     steps_spoil(cuda, "memory was given back inside a step");
     records_drop(&cuda->records);
+    /* Scratch memory that grows in a shape's first step: its second is recorded all the same. */
+    void *none = NULL;
+    if (cuda->in_step && !cuda->recording) (void)records_begin(&cuda->records, cuda->shape, &none);
 }
 
 /* Said once: every later step would say the same. */
@@ -81,11 +84,12 @@ bool cuda_step_begin(struct backend *backend, uint64_t shape, const struct step_
     if (cuda->status < 0) return false;
     cuda->operation++;
     cuda->shape = shape;
+    cuda->in_step = true;
     kernels_set_values(cuda->lanes[0].stream, *values, cuda->values);
     if (!cuda_launched(cuda, "the step's values")) return false;
     switch (records_begin(&cuda->records, shape, &recording)) {
     case RECORD_REPLAY:
-        if (replay(cuda, recording)) return true;
+        cuda->in_step = !replay(cuda, recording);
         break;
     case RECORD_RUN_AND_RECORD:
         begin_recording(cuda);
@@ -93,8 +97,7 @@ bool cuda_step_begin(struct backend *backend, uint64_t shape, const struct step_
     case RECORD_RUN:
         break;
     }
-    cuda->in_step = true;
-    return false;
+    return !cuda->in_step;
 }
 
 void cuda_step_end(struct backend *backend) {
