@@ -1,7 +1,8 @@
 /*
- * font_glyphs.c: prints trainer/app/font_glyphs.c: the letters that the trainer's pictures need, rasterised once, so
- * that the trainer needs no font and no font library. Run by hand when a word with a new character is to be drawn:
- *   cc tools/font_glyphs.c $(pkg-config --cflags --libs pangocairo) -lm -o /tmp/font_glyphs && /tmp/font_glyphs
+ * font_glyphs.c: writes the letters that the trainer's pictures need as a C table (see trainer/app/font.h), rasterised
+ * once while building, so that the trainer needs no font and no font library where it runs.
+ *
+ * usage: font_glyphs FILE. Debian's fonts-wqy-microhei gives the letters; without it fontconfig's next best.
  */
 #include <pango/pangocairo.h>
 #include <stdio.h>
@@ -89,7 +90,11 @@ static int by_code(const void *a, const void *b) {
     return (int)*(const unsigned *)a - (int)*(const unsigned *)b;
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    if (argc != 2 || freopen(argv[1], "w", stdout) == NULL) {
+        fprintf(stderr, "usage: font_glyphs FILE\n");
+        return 2;
+    }
     unsigned codes[256];
     size_t count = 0;
     for (unsigned code = ' '; code <= '~'; code++)
@@ -97,15 +102,13 @@ int main(void) {
     for (const char *at = chinese; *at; at = g_utf8_next_char(at))
         if (g_utf8_get_char(at) > '~') codes[count++] = g_utf8_get_char(at);
     qsort(codes, count, sizeof *codes, by_code);
-    printf("/*\n * font_glyphs.c: made by tools/font_glyphs.c from WenQuanYi Micro Hei (Apache License 2.0) at %d pixels:"
-           " see font.h.\n */\n#include \"font.h\"\n\n/* clang-format off */\nconst struct font_glyph font_glyphs[] = {\n",
-           EM);
+    printf("/* Made by tools/font_glyphs.c. */\n#include \"font.h\"\n\nconst struct font_glyph font_glyphs[] = {\n");
     for (size_t i = 0; i < count; i++) {
         char character[8] = "";
         if (i > 0 && codes[i] == codes[i - 1]) continue;
         g_unichar_to_utf8(codes[i], character);
         print_glyph(character);
     }
-    printf("};\n/* clang-format on */\nconst size_t font_glyphs_count = sizeof font_glyphs / sizeof *font_glyphs;\n");
-    return 0;
+    printf("};\nconst size_t font_glyphs_count = sizeof font_glyphs / sizeof *font_glyphs;\n");
+    return fflush(stdout) == 0 ? 0 : 1;
 }
