@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 
 struct stream {
@@ -98,6 +99,12 @@ static int body_read(struct stream *stream, struct idx *idx, char *error) {
     size_t left = stream->gzip ? stream->z.avail_in : stream->size;
     if (size > (stream->gzip ? left * 1032 + 65536 : left)) {
         snprintf(error, APP_ERROR_SIZE, "truncated: its header says %lld items", (long long)idx->count);
+        return -1;
+    }
+    /* a few megabytes of gzip can claim gigabytes, and memory that is not there is missed only when it is filled */
+    if (size / (size_t)sysconf(_SC_PAGESIZE) > (size_t)sysconf(_SC_PHYS_PAGES) / 2) {
+        snprintf(error, APP_ERROR_SIZE, "its header says %lld items, %zu MB: more than half of this machine's memory",
+                 (long long)idx->count, size / 1000000);
         return -1;
     }
     idx->values = malloc(size);

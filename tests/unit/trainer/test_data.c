@@ -7,9 +7,11 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <cmocka.h>
 
@@ -104,6 +106,64 @@ static void missing(void **state) {
     assert_int_equal(data_load(sandbox_path("train-images-idx3-ubyte"), &data, error), -1);
 }
 
+/* Empty files, headers that promise what no file of that size can hold, and headers alone. */
+static void hollow(void **state) {
+    (void)state;
+    static const uint8_t huge[16] = {0, 0, 8, 3, 0, 0x98, 0x96, 0x80, 0, 0, 0, 28, 0, 0, 0, 28}; /* 10 million */
+    static const uint8_t none[16] = {0, 0, 8, 3, 0, 0, 0, 0, 0, 0, 0, 28, 0, 0, 0, 28};
+    static const char *const names[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
+                                        "t10k-labels-idx1-ubyte"};
+    for (size_t i = 0; i < 4; i++) {
+        sandbox_write(names[i], "", 0);
+        refused("truncated or damaged: no complete IDX header");
+        refused(names[i]);
+        folder_make();
+    }
+    sandbox_write(names[0], huge, sizeof huge);
+    refused("truncated: its header says 10000000 items");
+    sandbox_write(names[0], none, sizeof none);
+    refused("its header says 0 items");
+}
+
+/* Eight megabytes that claim to unpack to eight gigabytes: refused before any of it is unpacked, or found short. */
+static void bomb(void **state) {
+    (void)state;
+    enum { SIZE = 9 << 20 };
+    uint8_t *plain = calloc(1, SIZE);
+    static const uint8_t head[16] = {0, 0, 8, 3, 0, 0x98, 0x96, 0x80, 0, 0, 0, 28, 0, 0, 0, 28};
+    memcpy(plain, head, sizeof head);
+    for (unsigned i = sizeof head, x = 1; i < SIZE; i++)
+        plain[i] = (uint8_t)((x = x * 1103515245u + 12345u) >> 16);
+    assert_int_equal(unlink(sandbox_path("train-images-idx3-ubyte")), 0);
+    gzFile file = gzopen(sandbox_path("train-images-idx3-ubyte.gz"), "wb1");
+    assert_non_null(file);
+    assert_int_equal(gzwrite(file, plain, SIZE), SIZE);
+    assert_int_equal(gzclose(file), Z_OK);
+    free(plain);
+    refused("its header");
+}
+
+/* A name means the user's own folder of it. */
+static void by_name(void **state) {
+    (void)state;
+    struct data data;
+    char error[APP_ERROR_SIZE] = "", *before = getenv("XDG_DATA_HOME");
+    assert_int_equal(setenv("XDG_DATA_HOME", folder, 1), 0);
+    assert_int_equal(data_load("mnist", &data, error), -1);
+    assert_non_null(strstr(error, "trainbot/mnist: No such file"));
+    assert_non_null(strstr(error, "data fetch mnist"));
+    assert_int_equal(mkdir(sandbox_path("trainbot"), 0755), 0);
+    assert_int_equal(symlink(folder, sandbox_path("trainbot/mnist")), 0);
+    if (data_load("mnist", &data, error) != 0) fail_msg("%s", error);
+    assert_int_equal(data.train.count, 9);
+    data_release(&data);
+    assert_int_equal(data_peek_count("mnist", error), 9);
+    if (before != NULL)
+        setenv("XDG_DATA_HOME", before, 1);
+    else
+        unsetenv("XDG_DATA_HOME");
+}
+
 static void fashion_names(void **state) {
     (void)state;
     struct data data;
@@ -126,6 +186,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(loads, open_it, close_it),
         cmocka_unit_test_setup_teardown(mismatches, open_it, close_it),
         cmocka_unit_test_setup_teardown(missing, open_it, close_it),
+        cmocka_unit_test_setup_teardown(hollow, open_it, close_it),
+        cmocka_unit_test_setup_teardown(bomb, open_it, close_it),
+        cmocka_unit_test_setup_teardown(by_name, open_it, close_it),
         cmocka_unit_test_setup_teardown(fashion_names, open_it, close_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
