@@ -10,7 +10,7 @@
 #include "cpu.h"
 
 /* Whether dense_gemm takes it; small and narrow ones are OpenBLAS's. */
-bool dense_suits(const struct gemm *gemm);
+bool dense_suits(const struct cpu *cpu, const struct gemm *gemm);
 /* As backend.h's gemm; beta 0. */
 void dense_gemm(struct cpu *cpu, const struct gemm *gemm, const float *a, const float *b, float *c);
 /* As backend.h's gemm_adam; takes every shape. */

@@ -192,7 +192,7 @@ bool cpu_scratch(struct cpu *cpu, size_t shared, size_t own) {
 
 static void cpu_gemm(struct backend *backend, const struct gemm *gemm, const float *a, const float *b, float *c) {
     struct cpu *cpu = cpu_of(backend);
-    if (dense_suits(gemm)) {
+    if (dense_suits(cpu, gemm)) {
         dense_gemm(cpu, gemm, a, b, c);
         return;
     }
