@@ -26,7 +26,7 @@ static int in_child(const char *user, const char *cpu, const char *wanted) {
         unsetenv("OPENBLAS_CORETYPE");
     }
     char error[ENGINE_ERROR_SIZE];
-    struct engine_options options = {.model = model_find("softmax"), .backend = "auto", .cpu = cpu, .threads = 1};
+    struct engine_options options = {.model = model_find("softmax"), .backend = "openblas", .cpu = cpu, .threads = 1};
     struct engine *engine = NULL;
     if (engine_create(&options, &engine, error) < 0) return NOT_THIS_CPU;
     int right = strstr(engine_numerics(engine), wanted) != NULL && strstr(engine_backend_text(engine), wanted) != NULL;
