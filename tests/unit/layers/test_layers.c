@@ -15,7 +15,9 @@ static const struct layer {
     const char *folder, *may, *never;
 } layers[] = {
     {"protocol", "protocol", "uv.h libwebsockets.h sqlite3.h curl/ cJSON.h"},
-    {"trainer", "trainer protocol", "uv.h libwebsockets.h sqlite3.h curl/ cJSON.h"},
+    {"trainer/engine", "trainer/engine trainer/backends", "uv.h libwebsockets.h sqlite3.h curl/ cJSON.h"},
+    {"trainer/backends", "trainer/backends trainer/engine", "uv.h libwebsockets.h sqlite3.h curl/ cJSON.h"},
+    {"trainer", "trainer protocol", "uv.h libwebsockets.h sqlite3.h cJSON.h"},
     {"bot/core", "bot/core protocol", "uv.h libwebsockets.h sqlite3.h curl/ pango cairo"},
     {"bot/store", "bot/store bot/core protocol", "uv.h libwebsockets.h curl/"},
     {"bot/keeper", "bot/keeper bot/core protocol", "libwebsockets.h sqlite3.h curl/"},
@@ -143,13 +145,23 @@ static const struct {
     const char *folder, *include;
     bool good;
 } trials[] = {
-    {"protocol", "wire_table.h", true}, {"protocol/publisher", "bot.h", false},
-    {"trainer/app", "wire.h", true},    {"trainer/models", "runs.h", false},
-    {"bot/core", "wire.h", true},       {"bot/core", "uv.h", false},
-    {"bot/core", "sqlite3.h", false},   {"bot/core", "curl/curl.h", false},
-    {"bot/core", "console.h", false},   {"bot/core", "db.h", false},
-    {"bot/store", "run.h", true},       {"bot/net", "console.h", false},
-    {"bot/app", "console.h", true},     {"bot/app", "web.h", true},
+    {"protocol", "wire_table.h", true},
+    {"protocol/publisher", "bot.h", false},
+    {"trainer/app", "wire.h", true},
+    {"trainer/models", "runs.h", false},
+    {"trainer/app", "curl/curl.h", true},
+    {"trainer/engine", "curl/curl.h", false},
+    {"trainer/backends/openblas", "wire.h", false},
+    {"bot/core", "wire.h", true},
+    {"bot/core", "uv.h", false},
+    {"bot/core", "sqlite3.h", false},
+    {"bot/core", "curl/curl.h", false},
+    {"bot/core", "console.h", false},
+    {"bot/core", "db.h", false},
+    {"bot/store", "run.h", true},
+    {"bot/net", "console.h", false},
+    {"bot/app", "console.h", true},
+    {"bot/app", "web.h", true},
     {"bot/core", "stdio.h", true},
 };
 
