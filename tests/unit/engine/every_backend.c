@@ -63,3 +63,8 @@ void every_backend(void (*test)(struct backend *backend)) {
     }
     assert_true(tested.count > 0);
 }
+
+void begin_fresh_step(struct backend *backend, const struct step_values *values) {
+    static uint64_t shape;
+    assert_false(backend->ops->step_begin(backend, ++shape, values));
+}

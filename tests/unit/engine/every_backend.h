@@ -11,4 +11,8 @@
  * oneDNN holds a whole process to its first. */
 void every_backend(void (*test)(struct backend *backend));
 
+/* step_begin with a shape that no step had before: a device that records steps runs this one, whatever stood in the
+ * last. Fails the test should it have replayed something. */
+void begin_fresh_step(struct backend *backend, const struct step_values *values);
+
 #endif

@@ -98,8 +98,9 @@ static void check_gemm_adam(struct backend *backend, struct product *product) {
     }
     guarded_write(&v, ones);
     double *w_before = guarded_read(&w), *m_before = guarded_read(&m);
-    (void)backend->ops->step_begin(backend, 1, &values);
+    begin_fresh_step(backend, &values);
     backend->ops->gemm_adam(backend, gemm, product->a.values, product->b.values, &adam, w.values, m.values, v.values);
+    backend->ops->step_end(backend);
     double *w_got = guarded_read(&w), *m_got = guarded_read(&m), *v_got = guarded_read(&v);
     double error = 2e-6 * sqrt((double)gemm->k) + 1e-6;
     for (int64_t i = 0; i < count; i++) {

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "every_backend.h"
 #include "random.h"
 #include "reference.h"
 
@@ -173,7 +174,7 @@ struct pass part_pass(const struct part *part) {
 
 void begin_step(struct backend *backend) {
     const struct step_values values = {.lr = 0.01, .step = 1, .dropout_key = KEY};
-    (void)backend->ops->step_begin(backend, 0, &values);
+    begin_fresh_step(backend, &values);
 }
 
 static void check_slope(const char *name, int64_t i, double *value, double got, loss_function loss,

@@ -163,7 +163,7 @@ static void activation_values(struct backend *backend) {
 static void check_dropout(struct backend *backend, int64_t count, double p, uint64_t place) {
     const struct step_values values = {.step = 1, .dropout_key = 77};
     uint64_t key = random_mix(77 ^ random_mix(place));
-    backend->ops->step_begin(backend, 1, &values);
+    begin_fresh_step(backend, &values);
     struct guarded from = guarded_floats(backend, count, 1), to = guarded_floats(backend, count, 0);
     double *x = guarded_read(&from);
     backend->ops->dropout(backend, count, p, place, from.values, to.values);
@@ -328,7 +328,7 @@ static void check_adam(struct backend *backend, int64_t count, double decay) {
     for (uint64_t step = 1; step <= 5; step++) {
         const struct step_values values = {.lr = 0.01, .step = step};
         const struct adam adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = decay};
-        backend->ops->step_begin(backend, 2, &values);
+        begin_fresh_step(backend, &values);
         backend->ops->adam(backend, count, &adam, w.values, g.values, m.values, v.values);
         backend->ops->step_end(backend);
         for (int64_t i = 0; i < count; i++) {
@@ -361,7 +361,7 @@ static void check_sgd(struct backend *backend, int64_t count) {
     struct guarded v = guarded_floats(backend, count, 3);
     double *ws = guarded_read(&w), *gs = guarded_read(&g), *vs = guarded_read(&v);
     const struct step_values values = {.lr = 0.1, .step = 1};
-    backend->ops->step_begin(backend, 3, &values);
+    begin_fresh_step(backend, &values);
     backend->ops->sgd(backend, count, 0.9, 0.01, w.values, g.values, v.values);
     backend->ops->step_end(backend);
     double *w_got = guarded_read(&w), *v_got = guarded_read(&v);

@@ -41,7 +41,7 @@ static void free_all(double *const *arrays, size_t count) {
 static void make_noise(struct backend *backend, uint64_t key, enum noise_kind kind, int64_t count, float scale,
                        float shift, void *to) {
     const struct step_values values = {.step = 1, .noise_key = key};
-    backend->ops->step_begin(backend, 11, &values);
+    begin_fresh_step(backend, &values);
     backend->ops->noise(backend, kind, count, scale, shift, to);
     backend->ops->step_end(backend);
 }
