@@ -71,6 +71,7 @@ static void test_activations(void **state) {
     }
     assert_true(element_activate(activations[1], -INFINITY) == 0);
     assert_true(element_back(activations[1], 0.0f, 1.0f) == 0);
+    assert_true(element_back(activations[1], 0.0f, INFINITY) == 0 && element_back(activations[1], 0.0f, NAN) == 0);
     assert_true(element_back(activations[2], 0.0f, 1.0f) == 0.2f);
     near((double)element_activate(activations[3], 100), 1, 0, "sigmoid of much");
     near((double)element_activate(activations[3], -100), 0, 1e-30, "sigmoid of very little");

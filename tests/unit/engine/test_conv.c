@@ -56,8 +56,8 @@ static const struct conv shapes[] = {
 };
 #define SHAPES (sizeof shapes / sizeof shapes[0])
 
-/* Winograd's filtering rounds up to five times as much as a direct sum (the limit below allows a direct sum more than it
- * needs). */
+/* Winograd's filtering rounds up to five times as much as a direct sum (the limit below allows a direct sum more than
+ * it needs). */
 #define FORWARD_SCALE 4.0
 
 static void assert_near(double got, double want, double scale, const char *what, size_t shape, int64_t i) {
@@ -261,6 +261,63 @@ static void test_conv_nan_reaches(void **state) {
     every_backend(conv_nan_reaches);
 }
 
+static void fill(struct guarded *array, int64_t count, float value) {
+    float *values = malloc((size_t)count * sizeof *values);
+    for (int64_t i = 0; i < count; i++) {
+        values[i] = value;
+    }
+    guarded_write(array, values);
+    free(values);
+}
+
+static void assert_all(const struct guarded *array, int64_t count, double want, const char *what,
+                       const struct conv *conv) {
+    double *got = guarded_read(array);
+    for (int64_t i = 0; i < count; i++) {
+        if (got[i] == want) continue;
+        fail_msg("%s, %lldx%lld filters, activation %d, pool %lld: %g instead of %g", what, (long long)conv->kh,
+                 (long long)conv->kw, (int)conv->activation.kind, (long long)conv->pool, got[i], want);
+    }
+    free(got);
+}
+
+/* ReLU makes 0 of minus infinity, and lets nothing back where its output is 0, were it infinite: no 0 × infinity. */
+static void check_infinite(struct backend *backend, const struct conv *conv) {
+    struct arrays a = make(backend, conv);
+    uint8_t *winner = conv->pool > 1 ? a.winner.values : NULL;
+    bool leaky = conv->activation.kind == ACTIVATION_LEAKY_RELU;
+    fill(&a.bias, conv->k, -INFINITY);
+    backend->ops->conv_forward(backend, conv, a.x.values, a.w.values, a.bias.values, a.y.values, winner);
+    assert_all(&a.y, a.y_count, leaky ? (double)-INFINITY : 0, "y of minus infinity", conv);
+    if (!leaky) {
+        fill(&a.dy, a.y_count, INFINITY);
+        backend->ops->conv_backward_data(backend, conv, a.y.values, winner, a.dy.values, a.w.values, a.dx.values);
+        backend->ops->conv_backward_weights(backend, conv, a.x.values, a.y.values, winner, a.dy.values, a.dw.values,
+                                            a.dbias.values);
+        assert_all(&a.dx, a.x_count, 0, "dx behind zeros", conv);
+        assert_all(&a.dw, a.w_count, 0, "dw behind zeros", conv);
+        assert_all(&a.dbias, conv->k, 0, "dbias behind zeros", conv);
+    }
+    release(&a);
+}
+
+static void conv_infinite(struct backend *backend) {
+    static const struct conv some[] = {
+        {3, 14, 14, 32, 64, 5, 5, 1, 2, RELU, 2}, {2, 14, 14, 32, 64, 5, 5, 1, 2, LEAKY, 2},
+        {9, 5, 5, 64, 64, 3, 3, 1, 0, RELU, 1},   {2, 9, 9, 16, 17, 3, 3, 1, 0, LEAKY, 1},
+        {2, 9, 9, 3, 5, 3, 3, 1, 1, RELU, 1},     {2, 9, 9, 3, 19, 3, 3, 1, 1, RELU, 2},
+        {3, 9, 8, 1, 32, 5, 5, 1, 2, RELU, 2},    {2, 13, 14, 16, 37, 4, 4, 2, 1, RELU, 1},
+        {2, 13, 14, 16, 37, 4, 4, 2, 1, LEAKY, 1}};
+    for (size_t i = 0; i < sizeof some / sizeof some[0]; i++) {
+        check_infinite(backend, &some[i]);
+    }
+}
+
+static void test_conv_infinite(void **state) {
+    (void)state;
+    every_backend(conv_infinite);
+}
+
 static const struct pool pools[] = {
     {1, 1, 1, 1, 1, 1}, {2, 5, 7, 3, 2, 2}, {3, 4, 4, 17, 2, 1}, {2, 9, 8, 33, 3, 2}, {5, 6, 6, 4, 3, 3},
 };
@@ -317,6 +374,7 @@ int main(void) {
         cmocka_unit_test(test_conv),
         cmocka_unit_test(test_conv_ties_and_nan),
         cmocka_unit_test(test_conv_nan_reaches),
+        cmocka_unit_test(test_conv_infinite),
         cmocka_unit_test(test_pool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,6 +77,7 @@ ELEMENT float element_activate(struct activation activation, float x) {
 ELEMENT float element_back(struct activation activation, float y, float dy) {
     switch (activation.kind) {
     case ACTIVATION_RELU:
+        return y <= 0 ? 0 : dy; /* not 0 × dy: that of infinity is NaN */
     case ACTIVATION_LEAKY_RELU:
         return y <= 0 ? activation.slope * dy : dy;
     case ACTIVATION_SIGMOID:

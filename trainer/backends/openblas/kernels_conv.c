@@ -108,7 +108,8 @@ void SET(conv_row)(const struct row_job *job) {
 }
 
 ALWAYS_INLINE float rectified_one(float value, float slope) {
-    return value < 0 ? slope * value : value; /* keeps NaN */
+    if (value < 0) return slope > 0 ? slope * value : 0; /* not 0 × value: that of -infinity is NaN */
+    return value;                                        /* keeps NaN */
 }
 
 /* One output pixel without a pool. */

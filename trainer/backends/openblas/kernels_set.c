@@ -16,8 +16,9 @@ static void mask_gradient(int64_t n, int64_t width, bool rectify, float slope, c
                           const float *restrict dy, float *restrict out, float *restrict sums) {
     for (int64_t row = 0; row < n; row++, y += width, dy += width, out += width) {
         if (rectify) {
+            bool leaky = slope > 0; /* else 0, and not 0 × dy: that of infinity is NaN */
             for (int64_t i = 0; i < width; i++) {
-                out[i] = y[i] <= 0 ? slope * dy[i] : dy[i];
+                out[i] = y[i] <= 0 ? (leaky ? slope * dy[i] : 0) : dy[i];
             }
         } else {
             memcpy(out, dy, (size_t)width * sizeof *out);

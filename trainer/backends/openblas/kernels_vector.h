@@ -35,9 +35,14 @@ ALWAYS_INLINE vector choose(mask which, vector yes, vector no) {
     return (vector)(((mask)yes & which) | ((mask)no & ~which));
 }
 
+/* slope × value; 0 where slope is 0, were value infinite. */
+ALWAYS_INLINE vector damped(vector value, float slope) {
+    return slope > 0 ? value * slope : (vector){0};
+}
+
 /* ReLU (slope 0) or leaky ReLU; keeps NaN. */
 ALWAYS_INLINE vector rectified(vector value, float slope) {
-    return choose(value < (vector){0}, value * slope, value);
+    return choose(value < (vector){0}, damped(value, slope), value);
 }
 
 #define JOIN2(a, b) a##_##b
