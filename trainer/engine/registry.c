@@ -40,9 +40,11 @@ const char *engine_backends(void) {
 
 static int open_first(const struct backend_options *options, struct backend **ret_backend, char *ret_why, char *error) {
     char reasons[ENGINE_ERROR_SIZE] = "";
+    int last = ENGINE_EBACKEND; /* of the one that is always there */
     for (size_t i = 0; i < TABLE_COUNT; i++) {
         char reason[ENGINE_ERROR_SIZE] = "";
-        if (table[i]->open(options, ret_backend, reason) == 0) {
+        const int code = table[i]->open(options, ret_backend, reason);
+        if (code == ENGINE_OK) {
             if (reasons[0] == '\0') {
                 snprintf(ret_why, BACKEND_TEXT_SIZE, "auto: the fastest of this build");
             } else {
@@ -50,11 +52,13 @@ static int open_first(const struct backend_options *options, struct backend **re
             }
             return ENGINE_OK;
         }
+        last = code;
         size_t used = strlen(reasons);
+        if (strstr(reasons, reason) != NULL) continue; /* one is built upon the other and says the same */
         snprintf(reasons + used, sizeof reasons - used, "%s%s", used > 0 ? "; " : "", reason);
     }
     snprintf(error, ENGINE_ERROR_SIZE, "%s", reasons);
-    return ENGINE_EBACKEND;
+    return last == ENGINE_ENOMEM ? ENGINE_ENOMEM : ENGINE_EBACKEND;
 }
 
 int registry_open(const char *name, const struct backend_options *options, struct backend **ret_backend, char *ret_why,

@@ -33,6 +33,7 @@ struct program_options {
     const char *socket;   /* TRAINBOT_SOCKET; NULL: none, so it runs without a bot */
     const char *run_dir;  /* TRAINBOT_RUN_DIR, and TRAINBOT_RUN=7 */
     long file_size_limit; /* bytes a file may have; 0: no limit */
+    long address_space;   /* bytes it may map; 0: no limit */
     const char *out_path; /* stdout goes there instead */
     bool as_nobody;       /* without root's rights */
 };

@@ -16,7 +16,10 @@ struct blas {
 };
 
 /* Opens the library once per process. `cpu` is the name of our kernel set ("avx512", …): OpenBLAS is asked for its
- * equal unless the user's environment names one. 0, or -1 and one line in `error` (`size` bytes). Not thread-safe. */
-__attribute__((warn_unused_result)) int blas_open(const char *cpu, struct blas *ret_blas, char *error, int size);
+ * equal unless the user's environment names one. `threads` is how many will compute; the work space of their products
+ * is taken at once, as OpenBLAS cannot bear to be refused it later. ENGINE_OK, or another code of engine.h and one line
+ * in `error` (`size` bytes). Not thread-safe. */
+__attribute__((warn_unused_result)) int blas_open(const char *cpu, int threads, struct blas *ret_blas, char *error,
+                                                  int size);
 
 #endif

@@ -56,11 +56,13 @@ int cpu_init(struct cpu *cpu, const struct backend_options *options, char *error
         return ENGINE_EBACKEND;
     }
     struct blas blas;
-    if (blas_open(kernels->name, &blas, error, ENGINE_ERROR_SIZE) < 0) return ENGINE_EBACKEND;
+    const int threads = threads_granted(options->threads > 0 ? options->threads : threads_allowed());
+    const int code = blas_open(kernels->name, threads, &blas, error, ENGINE_ERROR_SIZE);
+    if (code < 0) return code;
     *cpu = (struct cpu){.backend.ops = &backend_openblas,
                         .kernels = kernels,
                         .blas = blas,
-                        .threads = threads_granted(options->threads > 0 ? options->threads : threads_allowed())};
+                        .threads = threads};
     snprintf(cpu->text, sizeof cpu->text, "openblas (%s, %s kernels, %d thread%s%s)", blas.core, kernels->name,
              cpu->threads, cpu->threads == 1 ? "" : "s", blas.openmp ? "" : ", OpenBLAS without OpenMP: slower");
     snprintf(cpu->numerics, sizeof cpu->numerics, "openblas/%s/%s/%d", blas.core, kernels->name, cpu->threads);
