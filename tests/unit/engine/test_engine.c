@@ -20,6 +20,7 @@
 #define IMAGE (28 * 28)
 
 static int allocations;
+static int refused = -1; /* this one, counted from 0, gets no memory */
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -30,24 +31,24 @@ void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *memory, size_t size);
 void *__wrap_aligned_alloc(size_t align, size_t size);
 
+static bool granted(void) {
+    return allocations++ != refused;
+}
+
 void *__wrap_malloc(size_t size) {
-    allocations++;
-    return __real_malloc(size);
+    return granted() ? __real_malloc(size) : NULL;
 }
 
 void *__wrap_calloc(size_t count, size_t size) {
-    allocations++;
-    return __real_calloc(count, size);
+    return granted() ? __real_calloc(count, size) : NULL;
 }
 
 void *__wrap_realloc(void *memory, size_t size) {
-    allocations++;
-    return __real_realloc(memory, size);
+    return granted() ? __real_realloc(memory, size) : NULL;
 }
 
 void *__wrap_aligned_alloc(size_t align, size_t size) {
-    allocations++;
-    return __real_aligned_alloc(align, size);
+    return granted() ? __real_aligned_alloc(align, size) : NULL;
 }
 
 static struct engine *create(const char *model, uint64_t seed, enum optimiser_kind optimiser) {
@@ -395,12 +396,79 @@ static void test_no_allocation(void **state) {
     }
 }
 
+/* ---- each allocation refused in turn ---- */
+
+static int create_refusing(const struct engine_options *options, int which, struct engine **ret_engine) {
+    char error[ENGINE_ERROR_SIZE] = "";
+    allocations = 0;
+    refused = which;
+    int result = engine_create(options, ret_engine, error);
+    refused = -1;
+    assert_true(result == 0 || (strlen(error) > 5 && strchr(error, '\n') == NULL));
+    return result;
+}
+
+/* No engine, told so; none of the memory that was had is lost (the address sanitizer sees). */
+static void check_create_refused(const struct engine_options *options) {
+    int result = ENGINE_ENOMEM;
+    for (int which = 0; result < 0; which++) {
+        struct engine *engine = NULL;
+        result = create_refusing(options, which, &engine);
+        if (result == 0 && allocations > which) fail_msg("allocation %d of an engine is not missed", which);
+        if (result < 0) assert_int_equal(result, ENGINE_ENOMEM);
+        assert_true((result == 0) == (engine != NULL));
+        engine_free(engine);
+    }
+}
+
+/* The step says so; a later one either says so too, or is the very step that a fresh engine takes. */
+static void check_step_refused(const struct engine_options *options, const struct batch *batch) {
+    const struct step_options step = {.lr = 0.001, .dropout = 0.25};
+    double want[ENGINE_METRICS_MAX], got[ENGINE_METRICS_MAX];
+    bool missed = true;
+    for (int which = -1; missed; which++) {
+        struct engine *engine = NULL;
+        assert_int_equal(create_refusing(options, -1, &engine), 0);
+        got[0] = 42;
+        allocations = 0;
+        refused = which;
+        int result = engine_train(engine, batch, &step, which < 0 ? want : got);
+        missed = which < 0 || allocations > which;
+        refused = -1;
+        if (which >= 0 && missed) {
+            if (result != ENGINE_ENOMEM) fail_msg("%s: allocation %d: %d", options->model->name, which, result);
+            assert_true(got[0] == 42);
+            result = engine_train(engine, batch, &step, got);
+            assert_true(result == ENGINE_ENOMEM || (result == 0 && got[0] == want[0]));
+        }
+        engine_free(engine);
+    }
+}
+
+static void test_no_memory(void **state) {
+    (void)state;
+    static const char *const names[] = {"lenet", "vae", "conv-autoencoder"}, *const backends[] = {"openblas", "onednn"};
+    struct images images = make_images(3, 2);
+    const struct batch batch = {images.pixels, images.labels, 3};
+    for (size_t i = 0; i < 6; i++) {
+        const struct engine_options options = {
+            .model = model_find(names[i % 3]), .backend = backends[i / 3], .seed = 1, .weight_decay = -1, .threads = 2};
+        struct engine *engine = NULL;
+        char error[ENGINE_ERROR_SIZE];
+        if (engine_create(&options, &engine, error) < 0) continue; /* not in this build, or its library is not here */
+        engine_free(engine);
+        check_create_refused(&options);
+        check_step_refused(&options, &batch);
+    }
+    free_images(&images);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bad_options), cmocka_unit_test(test_models_table),  cmocka_unit_test(test_continuation),
         cmocka_unit_test(test_tensors),     cmocka_unit_test(test_write_read),    cmocka_unit_test(test_finite),
         cmocka_unit_test(test_bad_steps),   cmocka_unit_test(test_evaluation),    cmocka_unit_test(test_learns),
-        cmocka_unit_test(test_seeds),       cmocka_unit_test(test_no_allocation),
+        cmocka_unit_test(test_seeds),       cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
