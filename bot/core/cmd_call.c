@@ -253,7 +253,6 @@ enum verdict cmd_own(struct request *request, struct parsed *parsed) {
     if (!command->reads && (!request_needs(request, ROLE_OPERATOR) || request_too_old(request))) return REFUSED;
     char args[PARSE_TEXT_MAX + 8];
     parse_rest(parsed, 1, args, PARSE_TEXT_MAX + 1);
-    if (own_speaks(command))
-        snprintf(args + strlen(args), 8, "%s%s", args[0] ? " " : "", request_zh(request) ? "zh" : "en");
+    own_speak(command, request->lang, args, sizeof args);
     return call_command(request, run, command->name, args);
 }

@@ -62,6 +62,19 @@ void own_near(struct near *near, const struct run *run) {
     }
 }
 
+/* "4 en": it ends with a language. */
+static bool tells_language(const char *text, size_t length) {
+    const char *word = text + length - 2;
+    return length >= 2 && (strncmp(word, "zh", 2) == 0 || strncmp(word, "en", 2) == 0) &&
+           (length == 2 || word[-1] == ' ');
+}
+
+void own_speak(const struct run_command *command, enum lang lang, char *args, size_t size) {
+    size_t length = strlen(args);
+    if (!own_speaks(command) || tells_language(args, length)) return;
+    snprintf(args + length, size - length, "%s%s", length > 0 ? " " : "", lang == LANG_ZH ? "zh" : "en");
+}
+
 const char *own_said(const struct run *run, const char *line, enum lang lang, char *out, size_t size) {
     char name[100];
     size_t length = strlen(line), first = strcspn(line, " ");

@@ -16,6 +16,8 @@ const struct run_command *own_find(const struct run *run, const char *word);
 const char *own_word(const struct run_command *command, enum lang lang);
 /* Whether its last argument is the language of who asks ("[zh|en]"). */
 bool own_speaks(const struct run_command *command);
+/* Adds the language to `args` (room for `size` bytes) where it does and they do not end with one already. */
+void own_speak(const struct run_command *command, enum lang lang, char *args, size_t size);
 /* "难例 16": the word and its arguments as they are written, without the language. */
 void own_usage(struct words *words, const struct run_command *command, enum lang lang);
 /* "难例 16 · 滤波器", those with a built-in word left out unless `all`. Returns how many. */

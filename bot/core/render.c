@@ -197,8 +197,11 @@ static void fact_nan(struct words *words, const struct fact *fact, enum lang lan
     const struct run *run = fact->run;
     bool zh = lang == LANG_ZH;
     const struct run_param *lr = run_param(run, "lr");
-    words_add(words, zh ? "⚠ #%lld %s变成 NaN(第 %lld 步" : "⚠ #%lld: %s became NaN (step %lld", (long long)run->id,
-              words_label(fact->text ? fact->text : "loss", lang), (long long)fact->step);
+    const struct run_metric *metric = run_metric(run, fact->text ? fact->text : "loss");
+    const char *what =
+        metric && isinf(metric->value) ? (zh ? "变成无穷大" : "became infinite") : (zh ? "变成 NaN" : "became NaN");
+    words_add(words, zh ? "⚠ #%lld %s%s(第 %lld 步" : "⚠ #%lld: %s %s (step %lld", (long long)run->id,
+              words_label(fact->text ? fact->text : "loss", lang), what, (long long)fact->step);
     if (isfinite(fact->number)) {
         words_add(words, zh ? ",此前 " : ", before ");
         words_add_number(words, fact->number);

@@ -171,10 +171,31 @@ void render_status(struct words *words, const struct run *run, enum lang lang) {
     }
 }
 
+/* "共 200,000 样本": how long a run is, by the parameter that decides it; what its hello says may be older than what
+ * was just asked for. False: nothing is known. */
+static bool add_length(struct words *words, const struct run *run, const char *before, bool zh) {
+    static const struct {
+        const char *name, *zh, *en;
+    } lengths[] = {{"epochs", " 轮", " epochs"}, {"ti", " 样本", " samples"}, {"steps", " 步", " steps"}};
+    int64_t count = run->total_steps;
+    size_t unit = sizeof lengths / sizeof *lengths - 1;
+    for (size_t i = 0; i <= unit; i++) {
+        const struct run_param *param = run_param(run, lengths[i].name);
+        if (!param || !isfinite(param->number) || param->number < 1) continue;
+        count = (int64_t)param->number;
+        unit = i;
+    }
+    if (count <= 0) return false;
+    words_add(words, zh ? "%s共 " : "%s", before);
+    words_add_count(words, count);
+    const char *name = zh ? lengths[unit].zh : lengths[unit].en;
+    words_add(words, "%.*s", (int)strlen(name) - (!zh && count == 1), name);
+    return true;
+}
+
 void render_started(struct words *words, const struct run *run, int64_t from_step, enum lang lang) {
     bool zh = lang == LANG_ZH;
-    const struct run_param *lr = run_param(run, "lr"), *bs = run_param(run, "bs"), *ti = run_param(run, "ti"),
-                           *ds = run_param(run, "ds");
+    const struct run_param *lr = run_param(run, "lr"), *bs = run_param(run, "bs"), *ds = run_param(run, "ds");
     const char *comma = zh ? "," : ", ";
     words_add(words, "#%lld ", (long long)run->id);
     words_add_foreign(words, run->name, 32);
@@ -195,12 +216,7 @@ void render_started(struct words *words, const struct run *run, int64_t from_ste
         words_add_count(words, bs ? (int64_t)bs->number : run->batch);
         before = comma;
     }
-    if (ti || run->total_steps > 0) {
-        words_add(words, zh ? "%s共 " : "%s", before);
-        words_add_count(words, ti ? (int64_t)ti->number : run->total_steps);
-        words_add(words, ti ? (zh ? " 样本" : " samples") : (zh ? " 步" : " steps"));
-        before = comma;
-    }
+    before = add_length(words, run, before, zh) ? comma : before;
     if (ds) words_add(words, zh ? "%s每 %.0f 步报告" : "%sreports every %.0f steps", before, ds->number);
     words_add(words, zh ? "。" : ".");
 }

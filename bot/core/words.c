@@ -129,6 +129,8 @@ static const struct label {
     {"optimizer", "优化器", "optimizer", NULL},
     {"g_loss", "生成器损失", "G loss", NULL},
     {"d_loss", "判别器损失", "D loss", NULL},
+    {"energy", "能量", "energy", NULL},
+    {"max", "最大值", "max", NULL},
 };
 
 const char *words_label(const char *name, enum lang lang) {

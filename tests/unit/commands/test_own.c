@@ -49,6 +49,18 @@ static void test_either_word(void **state) {
     assert_string_equal(s->trainer.call, "难例 16");
 }
 
+/* Who names the language has it; it is not said twice, which no trainer would understand. */
+static void test_language_named(void **state) {
+    struct scene *s = *state;
+    scene_run(s, "开始", 0.001);
+    scene_say(s, "重建 4 en");
+    assert_string_equal(s->trainer.call, "reconstructions 4 en");
+    answer(s, "4 images");
+    scene_say(s, "reconstructions zh");
+    assert_string_equal(s->trainer.call, "reconstructions zh");
+    answer(s, "8 张");
+}
+
 static void test_help_in_the_language(void **state) {
     struct scene *s = *state;
     scene_run(s, "开始", 0.001);
@@ -135,8 +147,8 @@ static void test_said(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_either_word), TEST(test_help_in_the_language), TEST(test_roles),
-        TEST(test_ended),       TEST(test_other_model),          cmocka_unit_test(test_said),
+        TEST(test_either_word), TEST(test_language_named), TEST(test_help_in_the_language), TEST(test_roles),
+        TEST(test_ended),       TEST(test_other_model),    cmocka_unit_test(test_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* The lines of the phone, to the letter, in both languages. */
 #include "render.h"
+#include "render_card.h"
 #include "said.h"
 #include "text.h"
 #include "words.h"
@@ -105,6 +106,39 @@ static void test_epochs(void **state) {
     run_free(run);
 }
 
+/* How long it is goes by the parameter that decides it, as it was just asked for. */
+static void test_started(void **state) {
+    (void)state;
+    struct run *run = cnn(7);
+    struct words words;
+    words_init(&words, out, sizeof out);
+    add_param(run, "epochs", WIRE_INT, 2);
+    render_started(&words, run, 0, LANG_ZH);
+    assert_non_null(strstr(out, ",共 2 轮"));
+    run_param(run, "epochs")->number = 1;
+    words_init(&words, out, sizeof out);
+    render_started(&words, run, 0, LANG_EN);
+    assert_non_null(strstr(out, ", 1 epoch,"));
+    run_param(run, "epochs")->number = 0;
+    add_param(run, "steps", WIRE_INT, 6000);
+    add_param(run, "ti", WIRE_INT, 0);
+    words_init(&words, out, sizeof out);
+    render_started(&words, run, 0, LANG_EN);
+    assert_non_null(strstr(out, ", 6,000 steps,"));
+    run_free(run);
+}
+
+/* Infinite is not NaN, and a pond's energy has a name. */
+static void test_infinite(void **state) {
+    (void)state;
+    struct run *run = cnn(7);
+    struct fact fact = {.kind = FACT_NAN, .run = run, .step = 9, .number = NAN, .text = "energy", .cpu_percent = -1};
+    run_metric_take(run, "energy", INFINITY, 9);
+    assert_non_null(strstr(say(&fact, LANG_ZH, STYLE_CARD), "能量变成无穷大(第 9 步"));
+    assert_non_null(strstr(say(&fact, LANG_EN, STYLE_CARD), "energy became infinite (step 9"));
+    run_free(run);
+}
+
 static void test_alerts(void **state) {
     (void)state;
     struct run *run = cnn(7);
@@ -195,10 +229,12 @@ static void test_said(void **state) {
         {"cannot enter /a b: Not a directory", "进不了目录 /a b:不是目录"},
         {"step 3 failed: not enough memory for batches of 60000 samples; a smaller bs needs less",
          "第 3 步没有做成:内存装不下每批 60000 个样本,把 bs 调小"},
-        {"lr 0.5 is the base; with the cosine schedule step 12 takes 0.4938", "lr 0.5 是基准;按余弦下降,第 12 步实际用 0.4938"},
+        {"lr 0.5 is the base; with the cosine schedule step 12 takes 0.4938",
+         "lr 0.5 是基准;按余弦下降,第 12 步实际用 0.4938"},
         {"stopped early after epoch 7: no better validation loss for 2 epochs; the best was epoch 5 (0.5074)",
          "第 7 轮后提前停止:连续 2 轮验证损失没有变好,最好的是第 5 轮(0.5074)"},
-        {"cannot save /x/step-5: No space left on device; the training goes on", "存不了 /x/step-5:磁盘满了。训练照常。"},
+        {"cannot save /x/step-5: No space left on device; the training goes on",
+         "存不了 /x/step-5:磁盘满了。训练照常。"},
         {"checkpoint /x/step-5: corrupt: its checksum does not hold", "存档 /x/step-5:损坏了:校验不对"},
         {"trainbot-train: no data folder /d: No such file or directory",
          "trainbot-train: 没有数据目录 /d:没有这个文件或目录"},
@@ -293,9 +329,10 @@ static void test_numbers(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_progress),   cmocka_unit_test(test_epochs),   cmocka_unit_test(test_alerts),
-        cmocka_unit_test(test_finished),   cmocka_unit_test(test_outcomes), cmocka_unit_test(test_said),
-        cmocka_unit_test(test_every_kind), cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_progress), cmocka_unit_test(test_epochs),   cmocka_unit_test(test_alerts),
+        cmocka_unit_test(test_started),  cmocka_unit_test(test_infinite), cmocka_unit_test(test_finished),
+        cmocka_unit_test(test_outcomes), cmocka_unit_test(test_said),     cmocka_unit_test(test_every_kind),
+        cmocka_unit_test(test_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
