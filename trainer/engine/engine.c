@@ -283,6 +283,7 @@ int engine_submit(struct engine *engine, const struct batch *batch, const struct
     struct backend *backend = engine->backend;
     if (!(options->dropout >= 0 && options->dropout < 1) || isnan(options->lr)) return ENGINE_ESTATE;
     if (engine->in_flight == ENGINE_IN_FLIGHT) return ENGINE_ESTATE;
+    if (engine->task->labels && batch->labels == NULL) return ENGINE_ESHAPE;
     int result = engine_reserve(engine, batch->count);
     if (result < 0) return result;
     double dropout = engine->model->has_dropout ? options->dropout : 0;

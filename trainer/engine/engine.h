@@ -94,7 +94,7 @@ const char *engine_numerics(const struct engine *engine);
 
 struct batch {
     const uint8_t *pixels; /* count × height × width, borrowed until return; the engine divides by 255 */
-    const uint8_t *labels; /* count */
+    const uint8_t *labels; /* count; NULL is fine where the model has no classes */
     int64_t count;         /* any size ≥ 1; buffers grow to the largest seen */
 };
 
@@ -164,7 +164,7 @@ __attribute__((warn_unused_result)) int engine_tensor_write(struct engine *engin
 #define ENGINE_WORDS 8
 void engine_words_read(const struct engine *engine, uint64_t ret_words[ENGINE_WORDS]);
 void engine_words_write(struct engine *engine, const uint64_t words[ENGINE_WORDS]);
-/* True when every weight is finite: checked before a checkpoint may count as "finite". */
+/* True when every weight and every running statistic is finite: checked before a checkpoint may count as "finite". */
 bool engine_is_finite(struct engine *engine);
 
 /* Backends that this build knows, for --help and errors: "auto, openblas, …". */

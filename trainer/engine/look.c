@@ -16,7 +16,7 @@
 typedef int (*part_visitor)(struct engine *engine, int64_t at, int64_t n, void *context);
 
 static int each_part(struct engine *engine, const struct batch *batch, part_visitor visit, void *context) {
-    if (batch->count < 1) return ENGINE_ESHAPE;
+    if (batch->count < 1 || (engine->task->labels && batch->labels == NULL)) return ENGINE_ESHAPE;
     int64_t at_once = batch->count < EVALUATE_AT_ONCE ? batch->count : EVALUATE_AT_ONCE;
     int64_t image = engine->model->height * engine->model->width;
     int result = engine_reserve(engine, at_once);

@@ -138,6 +138,10 @@ bool engine_is_finite(struct engine *engine) {
     for (int i = 0; i < engine->plan->count; i++) {
         const struct network *network = &engine->networks[i];
         finite = finite && backend->ops->is_finite(backend, network->params.end, network->weights);
+        for (size_t k = 0; k < network->running.count && finite; k++) {
+            const struct param *running = &network->running.items[k];
+            finite = backend->ops->is_finite(backend, running->count, network->statistics + running->offset);
+        }
     }
     return finite;
 }

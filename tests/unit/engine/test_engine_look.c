@@ -266,6 +266,21 @@ static void test_statistics(void **state) {
         largest = fmax(largest, (double)mean[i]);
     }
     assert_true(largest > 0.01);
+    assert_true(engine_is_finite(engine));
+    variance[3] = INFINITY;
+    assert_int_equal(engine_tensor_write(engine, beside, variance), 0);
+    assert_false(engine_is_finite(engine)); /* such a state is nothing to go back to */
+    engine_free(engine);
+}
+
+static void test_labels_missing(void **state) {
+    (void)state;
+    struct engine *engine = create("softmax", true, -1);
+    const struct batch batch = {pixels, NULL, 2}; /* its images are those of the other tests */
+    const struct step_options options = {.lr = 0.1};
+    double metrics[ENGINE_METRICS_MAX];
+    assert_int_equal(engine_train(engine, &batch, &options, metrics), ENGINE_ESHAPE);
+    assert_int_equal(engine_evaluate(engine, &batch, metrics, NULL), ENGINE_ESHAPE);
     engine_free(engine);
 }
 
@@ -289,8 +304,8 @@ static void test_weight_decay(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_looks), cmocka_unit_test(test_submit),
-                                       cmocka_unit_test(test_names), cmocka_unit_test(test_statistics),
-                                       cmocka_unit_test(test_weight_decay)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_looks),        cmocka_unit_test(test_submit),
+                                       cmocka_unit_test(test_names),        cmocka_unit_test(test_statistics),
+                                       cmocka_unit_test(test_weight_decay), cmocka_unit_test(test_labels_missing)};
     return cmocka_run_group_tests(tests, make_images, NULL);
 }
