@@ -17,6 +17,10 @@ static void on_signal(int number) {
     sigaction(SIGTERM, &plain, NULL);
 }
 
+bool asks_signal_seen(void) {
+    return signal_seen;
+}
+
 void asks_catch_signals(void) {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);

@@ -95,15 +95,20 @@ static void best_keep(struct trainer *t) {
     if (t->shelf.lock < 0) return;
     t->shelf.kept_step = t->step; /* before the save, which clears away what need not stay */
     state_save(t, false);
-    if (t->last.step != t->step || !t->last_on_disk) t->shelf.kept_step = -1;
+    if (t->last.step != t->step || !t->last_on_disk) {
+        t->shelf.kept_step = -1;
+        return;
+    }
+    memcpy(t->best_path, t->last_path, sizeof t->best_path);
 }
 
 static void patience_check(struct trainer *t, bool validated) {
     if (!validated || t->settings.patience == 0 || t->epochs.waited < t->settings.patience) return;
     if (t->step >= t->total_steps) return; /* it ends by itself */
-    say_note(
-        t, "stopped early after epoch %lld: no better validation loss for %lld epochs; the best was epoch %lld (%.4g)",
-        (long long)t->epochs.done, (long long)t->epochs.waited, (long long)t->epochs.best_epoch, t->epochs.best);
+    char waited[32] = "one epoch";
+    if (t->epochs.waited > 1) snprintf(waited, sizeof waited, "%lld epochs", (long long)t->epochs.waited);
+    say_note(t, "stopped early after epoch %lld: no better validation loss for %s; the best was epoch %lld (%.4g)",
+             (long long)t->epochs.done, waited, (long long)t->epochs.best_epoch, t->epochs.best);
     t->ending = ENDING_EARLY;
 }
 

@@ -128,7 +128,9 @@ static void start_say(struct trainer *t) {
                  number_grouped(t->data.train.count, all, sizeof all));
     if (t->resumed_from < 0) return;
     say_line("resumed at step %lld, %lld samples seen", (long long)t->step, (long long)t->samples);
-    if (t->step >= t->total_steps)
+    if (t->step >= t->total_steps && t->fixed_steps == 0 && t->settings.epochs > 0)
+        say_note(t, "nothing is left to train: more epochs (now %lld) go on", (long long)t->settings.epochs);
+    else if (t->step >= t->total_steps)
         say_note(t, "nothing is left to train: a larger ti (now %lld) or --steps goes on", (long long)t->settings.ti);
     char numerics[sizeof t->last.numerics];
     state_numerics(t, numerics, sizeof numerics);

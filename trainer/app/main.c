@@ -4,12 +4,12 @@
  */
 #include "bench.h"
 #include "commands.h"
-#include "data_verb.h"
 #include "describe.h"
 #include "ripple.h"
 #include "trainer.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,15 +62,31 @@ static int train_or_use(const struct options *options, char *error) {
 }
 
 /* libgomp's threads spin at barriers for milliseconds, and a core that another program needs just then makes every step
- * wait for it (measured: 3,200 samples/s fall to 600 beside a compiler; with a short spin they do not, and nothing is lost on
- * a quiet machine). The length is read before main, so the program starts itself again once; a user's own choice stands. */
+ * wait for it (measured: 3,200 samples/s fall to 600 beside a compiler; with a short spin they do not, and nothing is
+ * lost on a quiet machine). The length is read before main, so the program starts itself again once; a user's own
+ * choice stands. */
 static void calm_threads(char *argv[]) {
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
     if (setenv("GOMP_SPINCOUNT", "2000", 1) == 0) execv("/proc/self/exe", argv);
 }
 
+/* "data ...": the program beside this one that can speak to the network; argv[0] is "data". */
+static int data_run(char *argv[]) {
+    static const char name[] = "trainbot-fetch";
+    char path[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - sizeof name);
+    while (length > 0 && path[length - 1] != '/')
+        length--;
+    if (length > 0) {
+        memcpy(path + length, name, sizeof name);
+        execv(path, argv);
+    }
+    say_line("cannot run %s: %s", length > 0 ? path : name, strerror(errno));
+    return EXIT_FAILED;
+}
+
 int main(int argc, char *argv[]) {
-    if (argc > 1 && strcmp(argv[1], "data") == 0) return data_verb(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "data") == 0) return data_run(argv + 1);
     calm_threads(argv);
     struct options options;
     char error[APP_ERROR_SIZE] = "";

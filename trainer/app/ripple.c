@@ -12,10 +12,23 @@
 
 #define ROUNDS 5
 
+/* Is the latest checkpoint a pond's? */
+static bool latest_is_one(const struct options *o) {
+    char folder[4096], path[SHELF_PATH_MAX], error[APP_ERROR_SIZE];
+    struct checkpoint latest;
+    int damaged;
+    if (!setup_folder(o, folder, sizeof folder)) snprintf(folder, sizeof folder, "checkpoints");
+    if (shelf_latest(folder, path, &latest, &damaged, error) != 0) return false;
+    bool is = strcmp(latest.model, RIPPLE_NAME) == 0;
+    checkpoint_release(&latest);
+    return is;
+}
+
 bool ripple_meant(const struct options *o) {
     struct checkpoint head;
     if (o->model != NULL) return strcmp(o->model, RIPPLE_NAME) == 0;
-    if (o->resume == NULL || strcmp(o->resume, "latest") == 0) return false;
+    if (o->resume == NULL) return false;
+    if (strcmp(o->resume, "latest") == 0) return latest_is_one(o);
     return checkpoint_peek(o->resume, &head) == 0 && strcmp(head.model, RIPPLE_NAME) == 0;
 }
 

@@ -5,32 +5,12 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define WELCOME_MS 5000
 #define WAIT_MS 200 /* while paused: how long a signal may go unnoticed */
-
-static volatile sig_atomic_t signal_seen;
-
-static void on_signal(int number) {
-    (void)number;
-    signal_seen = 1;
-    struct sigaction plain = {.sa_handler = SIG_DFL};
-    sigaction(SIGINT, &plain, NULL); /* the second one ends at once */
-    sigaction(SIGTERM, &plain, NULL);
-}
-
-static void signals_catch(void) {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, ignore = {.sa_handler = SIG_IGN};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGPIPE, &ignore, NULL);
-    sigaction(SIGXFSZ, &ignore, NULL);
-}
 
 static double seconds_now(void) {
     struct timespec now;
@@ -140,7 +120,7 @@ static void asks_take(struct ripple *r, unsigned asks) {
         r->ending = asks & TB_ASK_SAVE ? ENDING_STOP_SAVE : ENDING_STOP;
     else if (asks & TB_ASK_SAVE)
         ripple_state_save(r, true);
-    if (signal_seen && r->ending == ENDING_NONE) {
+    if (asks_signal_seen() && r->ending == ENDING_NONE) {
         note(r, "asked to end by a signal: stopping");
         r->ending = ENDING_STOP_SAVE;
     }
@@ -173,13 +153,16 @@ static void burst(struct ripple *r) {
              r->params.rows[RIPPLE_EPS].value, r->params.rows[RIPPLE_DAMPING].value,
              alone ? "; ending, the last finite state is step" : "; paused, resume goes back to step", r->last.step);
     if (alone) {
+        r->burst = true;
         note(r, text);
         r->ending = ENDING_FAILED;
         return;
     }
     say_line("%s", text);
     tb_pause_self(r->run);
+    r->burst = true;
     if (!pause_wait(r, "nan")) return;
+    r->burst = false;
     ripple_state_restore(r);
     tb_rewound(r->run, r->step);
 }
@@ -261,7 +244,7 @@ static int run_end(struct ripple *r, double seconds, int64_t steps) {
 
 int ripple_run(struct ripple *r) {
     char error[APP_ERROR_SIZE] = "the pond is not finite";
-    signals_catch();
+    asks_catch_signals();
     run_open(r);
     if (ripple_state_begin(r, error) != EXIT_GOOD) {
         note(r, error);

@@ -18,6 +18,7 @@ struct ripple {
     struct tb_run *run;         /* NULL outside of a run */
     int64_t step, resumed_from; /* resumed_from: -1 fresh */
     enum ending ending;
+    bool burst; /* its sums are not finite: only `last` is worth a file */
     bool begun; /* steps are being made: what does not live is fixed */
 
     struct checkpoint last; /* u and ut */

@@ -3,12 +3,10 @@
 #include "ripple.h"
 #include "ripple_run.h"
 
-#include <libgen.h>
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #define NUMERICS "ripple" /* the same bits everywhere */
@@ -27,25 +25,6 @@ static bool fits(const struct checkpoint *c, int64_t size) {
     return all_finite(c->values, c->values_count);
 }
 
-/* Where checkpoints go and `latest` is looked for, as setup.c has it for trainings. False: nowhere. */
-static bool folder_choose(const struct options *o, char *folder, size_t size) {
-    const char *run_dir = getenv("TRAINBOT_RUN_DIR");
-    char path[4096];
-    if (o->checkpoint_dir != NULL) {
-        snprintf(folder, size, "%s", o->checkpoint_dir);
-    } else if (o->print_metrics) {
-        return false;
-    } else if (run_dir != NULL && *run_dir != '\0') {
-        snprintf(folder, size, "%s/checkpoints", run_dir);
-    } else if (o->resume != NULL && strcmp(o->resume, "latest") != 0) {
-        snprintf(path, sizeof path, "%s", o->resume);
-        snprintf(folder, size, "%s", dirname(path));
-    } else {
-        snprintf(folder, size, "checkpoints");
-    }
-    return true;
-}
-
 static int checkpoint_find(struct ripple *r, char *error) {
     const struct options *o = r->options;
     char folder[4096] = "checkpoints", absolute[PATH_MAX];
@@ -55,7 +34,7 @@ static int checkpoint_find(struct ripple *r, char *error) {
         return checkpoint_read(o->resume, &r->last, error);
     }
     int damaged = 0;
-    if (!folder_choose(o, folder, sizeof folder)) snprintf(folder, sizeof folder, "checkpoints");
+    if (!setup_folder(o, folder, sizeof folder)) snprintf(folder, sizeof folder, "checkpoints");
     const char *name = realpath(folder, absolute) != NULL ? absolute : folder;
     int rc = shelf_latest(name, r->last_path, &r->last, &damaged, error);
     if (rc == 0 && damaged > 0) say_line("%d damaged or foreign checkpoints passed over", damaged);
@@ -81,17 +60,10 @@ int ripple_state_load(struct ripple *r, char *error) {
     return EXIT_GOOD;
 }
 
-static void lineage_make(char *text, size_t size) {
-    uint8_t random[16] = {0};
-    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random) return;
-    for (size_t i = 0; i < sizeof random && 2 * i + 2 < size; i++)
-        snprintf(text + 2 * i, size - 2 * i, "%02x", random[i]);
-}
-
 int ripple_state_shelf(struct ripple *r, char *error) {
     char folder[4096];
-    if (r->resumed_from < 0) lineage_make(r->last.lineage, sizeof r->last.lineage);
-    if (!folder_choose(r->options, folder, sizeof folder)) return EXIT_GOOD;
+    if (r->resumed_from < 0) setup_lineage(r->last.lineage, sizeof r->last.lineage);
+    if (!setup_folder(r->options, folder, sizeof folder)) return EXIT_GOOD;
     if (shelf_open(&r->shelf, folder, r->last.lineage, error) == 0) return EXIT_GOOD;
     if (r->options->checkpoint_dir != NULL) return EXIT_USAGE;
     say_line("%s; going on without checkpoints", error); /* nobody asked for this folder */
@@ -170,7 +142,7 @@ void ripple_state_save(struct ripple *r, bool asked) {
         if (asked) failure_tell(r, true, "there is no checkpoint folder (--checkpoint-dir)");
         return;
     }
-    if (!take(r))
+    if (r->burst || !take(r))
         say_line("the waves are not finite; the last state that was is kept, of step %lld", (long long)r->last.step);
     ripple_params_put(&r->params, &r->last);
     if (shelf_save(&r->shelf, &r->last, asked, r->last_path, &bytes, error) != 0) {

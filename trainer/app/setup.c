@@ -2,6 +2,7 @@
  * before a run is opened, and said in one line. */
 #include "feeder.h"
 #include "nearest.h"
+#include "ripple.h"
 #include "trainer.h"
 
 #include <libgen.h>
@@ -21,14 +22,16 @@ static int model_choose(struct trainer *t, const char *name, char *error) {
     size_t count, length = (size_t)snprintf(error, APP_ERROR_SIZE, "no model \"%.60s\"; ", name);
     const struct model_info *table = models(&count);
     const char *names[MODELS_MAX];
-    for (size_t i = 0; i < count && i < MODELS_MAX; i++)
-        names[i] = table[i].name;
-    int near = nearest(name, names, count < MODELS_MAX ? count : MODELS_MAX);
+    size_t known = 0;
+    for (size_t i = 0; i < count && i < MODELS_MAX - 1; i++)
+        names[known++] = table[i].name;
+    names[known++] = RIPPLE_NAME;
+    int near = nearest(name, names, known);
     if (near >= 0)
         length += (size_t)snprintf(error + length, APP_ERROR_SIZE - length, "did you mean %s? ", names[near]);
     length += (size_t)snprintf(error + length, APP_ERROR_SIZE - length, "there are");
-    for (size_t i = 0; i < count && length < APP_ERROR_SIZE; i++)
-        length += (size_t)snprintf(error + length, APP_ERROR_SIZE - length, " %s", table[i].name);
+    for (size_t i = 0; i < known && length < APP_ERROR_SIZE; i++)
+        length += (size_t)snprintf(error + length, APP_ERROR_SIZE - length, " %s", names[i]);
     return EXIT_USAGE;
 }
 
@@ -42,10 +45,21 @@ static int backend_check(const char *name, char *error) {
     return EXIT_USAGE;
 }
 
+static bool declared(const struct trainer *t, const char *name) {
+    for (size_t i = 0; i < t->params_count; i++)
+        if (strcmp(t->params[i].name, name) == 0) return true;
+    return false;
+}
+
 static int checkpoint_settings(struct trainer *t, char *error) {
     char why[APP_ERROR_SIZE];
     for (size_t i = 0; i < t->last.params_count; i++) {
         const struct checkpoint_param *p = &t->last.params[i];
+        if (!declared(t, p->name)) {
+            say_line("the checkpoint's %s %s is passed over: %s has no such parameter", p->name, p->text,
+                     t->model->name);
+            continue;
+        }
         if (settings_set(&t->settings, t->params, t->params_count, p->name, p->text, why) == 0) continue;
         snprintf(error, APP_ERROR_SIZE, "the checkpoint's settings: %.400s", why);
         return EXIT_USAGE;
@@ -91,9 +105,7 @@ int trainer_declare(struct trainer *t, const struct options *options, int64_t sa
     return EXIT_GOOD;
 }
 
-/* Where checkpoints go and `latest` is looked for. False: nowhere. */
-static bool folder_choose(const struct trainer *t, char *folder, size_t size) {
-    const struct options *o = t->options;
+bool setup_folder(const struct options *o, char *folder, size_t size) {
     const char *run_dir = getenv("TRAINBOT_RUN_DIR");
     if (o->checkpoint_dir != NULL) {
         snprintf(folder, size, "%s", o->checkpoint_dir);
@@ -118,7 +130,7 @@ static int checkpoint_load(struct trainer *t, char *error) {
     int rc, damaged = 0;
     if (strcmp(o->resume, "latest") == 0) {
         char folder[4096], absolute[PATH_MAX];
-        if (!folder_choose(t, folder, sizeof folder)) snprintf(folder, sizeof folder, "checkpoints");
+        if (!setup_folder(o, folder, sizeof folder)) snprintf(folder, sizeof folder, "checkpoints");
         rc = shelf_latest(realpath(folder, absolute) != NULL ? absolute : folder, t->last_path, &t->last, &damaged,
                           error);
         if (rc == 0 && damaged > 0) say_line("%d damaged or foreign checkpoints passed over", damaged);
@@ -138,7 +150,7 @@ static int checkpoint_load(struct trainer *t, char *error) {
     return model_choose(t, t->last.model, error);
 }
 
-static void lineage_make(char *text, size_t size) {
+void setup_lineage(char *text, size_t size) {
     uint8_t random[16] = {0};
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random) return;
     for (size_t i = 0; i < sizeof random && 2 * i + 2 < size; i++)
@@ -148,8 +160,8 @@ static void lineage_make(char *text, size_t size) {
 static int shelf_prepare(struct trainer *t, char *error) {
     char folder[4096];
     if (t->resumed_from < 0) t->last.score = NAN;
-    if (t->resumed_from < 0) lineage_make(t->last.lineage, sizeof t->last.lineage);
-    if (t->options->action != ACTION_TRAIN || !folder_choose(t, folder, sizeof folder)) return EXIT_GOOD;
+    if (t->resumed_from < 0) setup_lineage(t->last.lineage, sizeof t->last.lineage);
+    if (t->options->action != ACTION_TRAIN || !setup_folder(t->options, folder, sizeof folder)) return EXIT_GOOD;
     if (shelf_open(&t->shelf, folder, t->last.lineage, error) == 0) return EXIT_GOOD;
     if (t->options->checkpoint_dir != NULL) return EXIT_USAGE;
     say_line("%s; training without checkpoints", error); /* nobody asked for this folder */
@@ -242,7 +254,13 @@ int trainer_engine(struct trainer *t, char *error) {
     epochs_begin(&t->epochs, 0, trainer_clock_ms(t));
     if (t->resumed_from < 0) return EXIT_GOOD;
     if (state_restore(t, error) != 0) return EXIT_USAGE;
-    if (t->settings.keep_best && t->epochs.best_step > 0) t->shelf.kept_step = t->epochs.best_step;
+    if (t->settings.keep_best && t->epochs.best_step > 0) {
+        char beside[SHELF_PATH_MAX];
+        memcpy(beside, t->last_path, sizeof beside);
+        t->shelf.kept_step = t->epochs.best_step;
+        snprintf(t->best_path, sizeof t->best_path, "%.4000s/step-%lld", dirname(beside),
+                 (long long)t->epochs.best_step);
+    }
     return EXIT_GOOD;
 }
 

@@ -195,12 +195,10 @@ void state_save(struct trainer *t, bool asked) {
 
 /* The file becomes `last`; what was set since belongs to it too. 0, or -1 with `error`. */
 static int best_load(struct trainer *t, char *error) {
-    char path[SHELF_PATH_MAX];
     struct checkpoint best;
-    snprintf(path, sizeof path, "%.4000s/step-%lld", t->shelf.folder, (long long)t->epochs.best_step);
-    if (checkpoint_read(path, &best, error) != 0) return -1;
-    if (best.values_count != t->last.values_count || strcmp(best.model, t->model->name) != 0) {
-        snprintf(error, APP_ERROR_SIZE, "checkpoint %.300s is of another network", path);
+    if (checkpoint_read(t->best_path, &best, error) != 0) return -1;
+    if (best.values_count != t->last.values_count || strcmp(best.lineage, t->last.lineage) != 0) {
+        snprintf(error, APP_ERROR_SIZE, "checkpoint %.300s is of another training", t->best_path);
         checkpoint_release(&best);
         return -1;
     }

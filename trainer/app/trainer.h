@@ -67,11 +67,12 @@ struct trainer {
     bool last_on_disk;
     char last_path[SHELF_PATH_MAX];
     int64_t last_bytes;
-    struct shelf shelf; /* lock -1: no checkpoints are written */
+    char best_path[SHELF_PATH_MAX]; /* the best epoch's, where it is kept; a resumed run's may lie in another folder */
+    struct shelf shelf;             /* lock -1: no checkpoints are written */
     bool save_failing, trouble_told;
     bool want_of_memory; /* a step failed for it */
 
-    struct feeder *feeder; /* of the batches; NULL until the first one */
+    struct feeder *feeder;                             /* of the batches; NULL until the first one */
     int64_t started_samples, started_ms, resumed_from; /* resumed_from: -1 fresh */
     char test_names[ENGINE_METRICS_MAX][TB_NAME_MAX], train_names[ENGINE_METRICS_MAX][TB_NAME_MAX],
         val_names[ENGINE_METRICS_MAX][TB_NAME_MAX];
@@ -92,6 +93,11 @@ __attribute__((warn_unused_result)) int trainer_order(struct trainer *trainer, c
 /* The engine, and into it the checkpoint where one is resumed. */
 __attribute__((warn_unused_result)) int trainer_engine(struct trainer *trainer, char *error);
 void trainer_release(struct trainer *trainer);
+
+/* Where checkpoints go and `latest` is looked for. False: nowhere. */
+__attribute__((warn_unused_result)) bool setup_folder(const struct options *options, char *folder, size_t size);
+/* A new random name for a fresh start and all its resumes. */
+void setup_lineage(char *text, size_t size);
 
 /* ---- state.c ---- */
 
@@ -161,6 +167,8 @@ void asks_settings(struct trainer *trainer);
 bool asks_accept(void *user, const struct tb_change *changes, size_t count, char *why, size_t size);
 /* SIGINT and SIGTERM: finish the step, save, stop; the second one ends at once. */
 void asks_catch_signals(void);
+/* Has one come? */
+bool asks_signal_seen(void);
 
 /* ---- trouble.c ---- */
 

@@ -129,7 +129,7 @@ static void child_become(const struct program_options *options, int out, int err
     const struct rlimit limit = {(rlim_t)options->file_size_limit, (rlim_t)options->file_size_limit};
     if (options->file_size_limit > 0 && setrlimit(RLIMIT_FSIZE, &limit) != 0) _exit(121);
     const struct rlimit space = {(rlim_t)options->address_space, (rlim_t)options->address_space};
-    if (options->address_space > 0 && setrlimit(RLIMIT_AS, &space) != 0) _exit(123);
+    if (options->address_space > 0 && setrlimit(RLIMIT_AS, &space) != 0) _exit(124);
     /* Opened before the rights go: the build may stand where nobody may not look. */
     int program_fd = open(argv[0], O_RDONLY | O_CLOEXEC);
     if (options->as_nobody && geteuid() == 0 && (setgroups(0, NULL) != 0 || setgid(NOBODY) != 0 || setuid(NOBODY) != 0))

@@ -70,6 +70,9 @@ static void alone(void **state) {
 /* The same numbers in one go, and in two with other threads. */
 static void resumed(void **state) {
     (void)state;
+    good(POND "--steps 5 --checkpoint-dir latest");
+    good("--resume latest --steps 7 --checkpoint-dir latest"); /* whose model it is stands in the file */
+    assert_true(program_said(&program, "resumed at step 5"));
     char straight[16384];
     snprintf(straight, sizeof straight, "%s", good(POND "--steps 60 --print-metrics"));
     char *first = strdup(good(POND "--steps 25 --print-metrics --threads 1 --checkpoint-dir saved"));
@@ -85,6 +88,7 @@ static void resumed(void **state) {
 
 static void bad_input(void **state) {
     (void)state;
+    refused("--model riple --data data", "no model \"riple\"; did you mean ripple? there are cnn");
     refused("--model ripple --param eps=0", "eps must be a number in (0, 1], not \"0\"");
     refused("--model ripple --param size=4097", "size must be a whole number between 8 and 4,096");
     refused("--model ripple --param lr=0.1", "no parameter \"lr\"; there are eps damping steps");
@@ -176,11 +180,24 @@ static void burst(void **state) {
     assert_int_equal(peer.steps, 400);
 }
 
+/* Stopped there, what is saved is the last state that was finite: another would burst again at once. */
+static void burst_stopped(void **state) {
+    (void)state;
+    launch(ENDLESS, "{}");
+    peer_wait_step(&peer, 3);
+    peer_send(&peer, "{\"type\":\"set\",\"id\":\"a\",\"params\":{\"eps\":1}}");
+    assert_string_equal(peer_text(peer_wait(&peer, "event", "paused"), "text"), "nan");
+    peer_send(&peer, "{\"type\":\"stop\",\"id\":\"b\",\"save\":true}");
+    ends("stopped", 0);
+    assert_true(program_said(&program, "the last state that was is kept, of step 0\n"));
+    assert_true(program_said(&program, "/step-0\n"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(alone), TEST(resumed), TEST(bad_input), TEST(whole_run), TEST(steered), TEST(burst),
+        TEST(alone), TEST(resumed), TEST(bad_input), TEST(whole_run), TEST(steered), TEST(burst), TEST(burst_stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -157,8 +157,13 @@ static void stops_early(void **state) {
                                                                                                    best */
     assert_true(program_said(&program, "resumed at step 36"));
 
+    good("--data data --resume c/step-36 --checkpoint-dir other"); /* the best lies in the folder it came from */
+    assert_true(program_said(&program, "back to the weights of epoch 1, step 36"));
+    good("--data data --resume c/step-36 --checkpoint-dir done --param epochs=1 --param patience=0");
+    assert_true(program_said(&program, "nothing is left to train: more epochs (now 1) go on"));
+
     good(HELD "--param lr=1e-30 --param epochs=9 --param patience=1 --checkpoint-dir d"); /* without keep_best */
-    assert_true(program_said(&program, "stopped early after epoch 2"));
+    assert_true(program_said(&program, "stopped early after epoch 2: no better validation loss for one epoch;"));
     assert_false(program_said(&program, "back to the weights"));
     assert_true(program_file("d/step-72"));
 
