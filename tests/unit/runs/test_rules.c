@@ -47,11 +47,11 @@ static void test_nan_without_a_pause(void **state) {
     stage_step(s, peer, 5, "\"acc\":0.5"); /* another metric is finite: nothing has changed */
     stage_step(s, peer, 6, "\"loss\":\"nan\"");
     stage_pass(s, 2000);
-    assert_int_equal(stage_told(&s->talk, "became NaN"), 1);
+    assert_int_equal(stage_told(&s->talk, "became infinite"), 1);
     stage_step(s, peer, 7, "\"loss\":2"); /* it recovers, and breaks again */
     stage_step(s, peer, 8, "\"loss\":\"-inf\"");
     stage_pass(s, 2000);
-    assert_int_equal(stage_told(&s->talk, "became NaN"), 2);
+    assert_int_equal(stage_told(&s->talk, "became infinite"), 2);
 }
 
 /* Seen and acknowledged, but not told when the bot was killed. */
