@@ -161,7 +161,9 @@ struct backend_ops {
     void (*noise)(struct backend *backend, enum noise_kind kind, int64_t count, float scale, float shift, float *to);
 
     /* x (n, h, w, c), w (k, kh, kw, c), bias (k), y (n, out_h, out_w, k); winner (as y): place in the pool's window,
-     * row × pool + column, the first of equals; not touched where pool is 1 (may be NULL then). bias may be NULL. */
+     * row × pool + column, the first of equals; not touched where pool is 1 (may be NULL then). bias may be NULL. A NaN
+     * in x is not lost, but may spread to outputs near by whose own windows hold none (within a tile of Winograd's
+     * method). */
     void (*conv_forward)(struct backend *backend, const struct conv *conv, const float *x, const float *w,
                          const float *bias, float *y, uint8_t *winner);
     /* dx = of x, given dy of y (not yet masked by the activation: y tells; y may be NULL where there is none). With
