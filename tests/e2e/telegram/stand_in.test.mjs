@@ -1,7 +1,6 @@
 // Clients that break the rules of the Bot API: the stand-in answers as the service does, and writes each breach down.
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { until } from '../../support/bot.mjs';
 import { TelegramServer } from '../../support/telegram_server.mjs';
 
 async function begin(t, options) {
@@ -129,10 +128,10 @@ test('a pause that its client did not live to hear binds nobody', async (t) => {
   server.demand429(5, 1, zhang.id);
   server.fault((request) => request.method === 'sendmessage', { delay: 50 });
   const dying = new AbortController(), lost = call('sendMessage', { chat_id: zhang.id, text: 'x' }, { signal: dying.signal });
-  await until('the request is there', () => server.requests.length > 0);
+  await server.waitFor('the request', () => server.requests.length > 0);
   dying.abort();
   await assert.rejects(lost);
-  await until('the pause was pronounced', () => server.limited > 0);
+  await server.waitFor('the pause', () => server.limited > 0);
   assert.ok((await call('sendMessage', { chat_id: zhang.id, text: 'y' })).ok);
   assert.deepEqual(server.violations, []);
   server.demand429(5, 1, zhang.id);
