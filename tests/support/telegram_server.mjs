@@ -166,7 +166,7 @@ export class TelegramServer extends StandIn {
     const go = () => this.run(call, row, action, { answer, request, send, fail });
     if (action === 'drop') return request.socket.destroy();
     if (action === 'hang') return undefined;
-    if (action?.delay !== undefined) return void setTimeout(go, action.delay);
+    if (action?.delay !== undefined) return void setTimeout(() => { go(); this.changed(); }, action.delay);
     if (action?.code !== undefined) {
       const chat = this.chats.get(Number(call.params.chat_id));
       if (action.code === 429 && chat) {
