@@ -3,7 +3,7 @@
  * right. */
 #include "every_model.h"
 #include "png_look.h"
-#include "program.h"
+#include "scene.h"
 
 #include <cjson/cJSON.h>
 #include <setjmp.h>
@@ -12,21 +12,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-static struct program program;
-
-static int enter(void **state) {
-    (void)state;
-    program_enter();
-    return 0;
-}
-
-static int leave(void **state) {
-    (void)state;
-    program_free(&program);
-    program_leave();
-    return 0;
-}
 
 static int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static int run(const char *format, ...) {
@@ -190,7 +175,7 @@ static void reconstructions_improve(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scene_enter_alone, scene_leave_alone)
     const struct CMUnitTest tests[] = {
         TEST(every_declared_command), TEST(counts_are_heard),        TEST(numbers_are_checked),
         TEST(seeds_decide),           TEST(reconstructions_improve),

@@ -1,9 +1,8 @@
 /* test_peer.c: the pictures of a live training, with a scripted bot: asked for in between two steps, sent by itself
  * every show_every steps, and refused where the weights are no numbers; the training is what it would have been. */
 #include "every_model.h"
-#include "peer.h"
 #include "png_look.h"
-#include "program.h"
+#include "scene.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,32 +12,6 @@
 #include <sys/stat.h>
 
 #include <cmocka.h>
-
-static struct program program;
-static struct peer peer;
-
-static int enter(void **state) {
-    (void)state;
-    program_enter();
-    peer_open(&peer, program_path("bot.sock"));
-    return 0;
-}
-
-static int leave(void **state) {
-    (void)state;
-    peer_close(&peer);
-    program_free(&program);
-    program_leave();
-    return 0;
-}
-
-static void launch(const char *line) {
-    const char *run_dir = program_path("run");
-    assert_int_equal(mkdir(run_dir, 0755), 0);
-    const struct program_options options = {.socket = peer.path, .run_dir = run_dir};
-    program_start(&program, &options, line);
-    peer_welcome(&peer, "{}");
-}
 
 static int sextet(char c) {
     return c >= 'a' ? c - 'a' + 26 : c >= 'A' ? c - 'A' : c >= '0' ? c - '0' + 52 : c == '+' ? 62 : 63;
@@ -85,7 +58,7 @@ static void asked_while_training(void **state) {
     (void)state;
     char title[200];
     struct look look;
-    launch("--model mlp --data data --param bs=50 --param ti=1e12 --param save_every=1e6");
+    scene_launch("--model mlp --data data --param bs=50 --param ti=1e12 --param save_every=1e6", "{}");
     peer_wait_step(&peer, 50);
     call("a", "hardest", "6 zh");
     picture_receive(title, sizeof title, &look);
@@ -108,7 +81,7 @@ static void asking_changes_nothing(void **state) {
     const char *line = "--model vae --data data --param bs=50 --param ti=1e12 --param save_every=1e6 --seed 3";
     char title[200], quiet_line[256];
     struct look look;
-    launch(line);
+    scene_launch(line, "{}");
     peer_wait_step(&peer, 3);
     static const char *const asked[][2] = {{"samples", "4 7"}, {"reconstructions", "3"}, {"latent", ""}};
     for (int i = 0; i < 9; i++) {
@@ -137,7 +110,8 @@ static void no_numbers_no_picture(void **state) {
     (void)state;
     poisoned_make("mlp", "bad");
     peer.steps = 2;
-    launch("--data data --resume bad/step-2 --param nan=ignore --param lr=1 --param ti=1e12 --param save_every=1e6");
+    scene_launch(
+        "--data data --resume bad/step-2 --param nan=ignore --param lr=1 --param ti=1e12 --param save_every=1e6", "{}");
     peer_wait_step(&peer, 5);
     static const char *const commands[] = {"recognize", "hardest", "confusion", "filters"};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
@@ -154,7 +128,7 @@ static void sent_by_itself(const char *model, const char *title_rest) {
     char line[256], title[200], expected[200];
     struct look first, second;
     snprintf(line, sizeof line, "--model %s --data data --param bs=20 --param show_every=3 --steps 7", model);
-    launch(line);
+    scene_launch(line, "{}");
     picture_receive(title, sizeof title, &first);
     snprintf(expected, sizeof expected, "%s at step 3: %s", model, title_rest);
     assert_string_equal(title, expected);
@@ -180,7 +154,7 @@ static void adversaries_send(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scene_enter, scene_leave)
     const struct CMUnitTest tests[] = {
         TEST(asked_while_training), TEST(asking_changes_nothing), TEST(no_numbers_no_picture),
         TEST(autoencoders_send),    TEST(variational_sends),      TEST(adversaries_send),

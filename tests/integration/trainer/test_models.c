@@ -1,8 +1,7 @@
 /* test_models.c: what holds for every model of the program: it trains, stops and goes on bit for bit, on another
  * backend nearly so, and numbers that are no numbers pause it and lose nothing. */
 #include "every_model.h"
-#include "peer.h"
-#include "program.h"
+#include "scene.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -13,22 +12,6 @@
 #include <sys/stat.h>
 
 #include <cmocka.h>
-
-static struct program program;
-static struct peer peer;
-
-static int enter(void **state) {
-    (void)state;
-    program_enter();
-    return 0;
-}
-
-static int leave(void **state) {
-    (void)state;
-    program_free(&program);
-    program_leave();
-    return 0;
-}
 
 static void good(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void good(const char *format, ...) {
@@ -160,7 +143,7 @@ static void every_model_recovers(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scene_enter_alone, scene_leave_alone)
     const struct CMUnitTest tests[] = {
         TEST(every_model_resumes),
         TEST(across_backends),

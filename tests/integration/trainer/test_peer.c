@@ -1,7 +1,6 @@
 /* test_peer.c: trainbot-train with a scripted bot: what it declares and reports, and that it does what is asked. */
 #include "explosive.h"
-#include "peer.h"
-#include "program.h"
+#include "scene.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -16,33 +15,6 @@
 
 #define SMALL "--model softmax --data data --param bs=50 "
 #define ENDLESS SMALL "--param ti=1e12 --param save_every=1e6 "
-
-static struct program program;
-static struct peer peer;
-
-static int enter(void **state) {
-    (void)state;
-    program_enter();
-    peer_open(&peer, program_path("bot.sock"));
-    return 0;
-}
-
-static int leave(void **state) {
-    (void)state;
-    peer_close(&peer);
-    program_free(&program);
-    program_leave();
-    return 0;
-}
-
-/* Launched as the bot does it: socket, run and folder in the environment. */
-static void launch(const char *line, const char *params) {
-    const char *run_dir = program_path("run");
-    assert_int_equal(mkdir(run_dir, 0755), 0);
-    const struct program_options options = {.socket = peer.path, .run_dir = run_dir};
-    program_start(&program, &options, line);
-    peer_welcome(&peer, params);
-}
 
 static void ends(const char *status, int exit_status) {
     assert_string_equal(peer_text(peer_wait(&peer, "bye", NULL), "status"), status);
@@ -62,7 +34,7 @@ static void control(const char *type, const char *id) {
 
 static void whole_run(void **state) {
     (void)state;
-    launch(SMALL "--param ti=5000 --param ds=10", "{\"lr\":0.004,\"bs\":100}");
+    scene_launch(SMALL "--param ti=5000 --param ds=10", "{\"lr\":0.004,\"bs\":100}");
     assert_string_equal(peer_text(peer.frame, "name"), "softmax");
     assert_string_equal(peer_text(peer.frame, "run"), "7");
     assert_true(peer_number(peer.frame, "total_steps") == 100);
@@ -89,7 +61,7 @@ static void whole_run(void **state) {
 
 static void live_values(void **state) {
     (void)state;
-    launch(SMALL "--param ti=1e9 --param ds=1000", "{}");
+    scene_launch(SMALL "--param ti=1e9 --param ds=1000", "{}");
     peer_wait_step(&peer, 3);
     const cJSON *applied = set("a", "{\"lr\":0.5}", "applied");
     double at = peer_number(applied, "step");
@@ -125,7 +97,7 @@ static void live_values(void **state) {
 
 static void pause_save_stop(void **state) {
     (void)state;
-    launch(ENDLESS, "{}");
+    scene_launch(ENDLESS, "{}");
     peer_wait_step(&peer, 5);
     control("pause", "p");
     const cJSON *event = peer_wait(&peer, "event", "paused");
@@ -157,7 +129,7 @@ static void pause_save_stop(void **state) {
 
 static void signal_while_paused(void **state) {
     (void)state;
-    launch(ENDLESS, "{}");
+    scene_launch(ENDLESS, "{}");
     peer_wait_step(&peer, 2);
     control("pause", "p");
     peer_wait(&peer, "event", "paused");
@@ -183,7 +155,7 @@ static size_t picture_receive(const char *id, size_t size) {
 
 static void recognize_from_the_chat(void **state) {
     (void)state;
-    launch(ENDLESS, "{}");
+    scene_launch(ENDLESS, "{}");
     peer_wait_step(&peer, 100);
     peer_send(&peer, "{\"type\":\"call\",\"id\":\"c\",\"name\":\"recognize\",\"args\":\"12\"}");
     const cJSON *image = peer_wait(&peer, "image", NULL);
@@ -211,7 +183,7 @@ static void nan_pauses_and_recovers(void **state) {
     (void)state;
     explosive_make();
     peer.steps = 2;
-    launch(EXPLODES EXPLOSIVE_TINY, "{}");
+    scene_launch(EXPLODES EXPLOSIVE_TINY, "{}");
     const cJSON *event = peer_wait(&peer, "event", "checkpoint");
     assert_true(peer_number(event, "step") == 5);
     set("boom", "{\"lr\":1,\"save_every\":100000}", "applied");
@@ -245,7 +217,7 @@ static void nan_then_stop(void **state) {
     (void)state;
     explosive_make();
     peer.steps = 2;
-    launch(EXPLODES "1", "{}");
+    scene_launch(EXPLODES "1", "{}");
     const cJSON *event = peer_wait(&peer, "event", "paused");
     assert_true(peer_number(event, "step") == 4);
     set("calm", "{\"lr\":" EXPLOSIVE_TINY "}", "applied");
@@ -259,7 +231,7 @@ static void nan_then_stop(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scene_enter, scene_leave)
     const struct CMUnitTest tests[] = {
         TEST(whole_run),
         TEST(live_values),

@@ -1,7 +1,7 @@
 /* test_program.c: trainbot-train without a bot: what it prints, what it refuses, how it ends, what it leaves on disk.
  */
 #include "explosive.h"
-#include "program.h"
+#include "scene.h"
 
 #include <cjson/cJSON.h>
 #include <fcntl.h>
@@ -19,35 +19,14 @@
 
 #define SMALL "--model softmax --data data --param bs=50 "
 
-static struct program program;
-
-static int enter(void **state) {
-    (void)state;
-    program_enter();
-    return 0;
-}
-
-static int leave(void **state) {
-    (void)state;
-    program_free(&program);
-    program_leave();
-    return 0;
-}
-
-/* Runs it; the output must not be needed any more. */
-static int run(const char *line) {
-    program_free(&program);
-    return program_run(&program, line);
-}
-
 static void good(const char *line) {
-    int status = run(line);
+    int status = scene_run(line);
     if (status != 0) fail_msg("%s: exit %d, %s", line, status, program.err_text);
 }
 
 /* One line on stderr that has `expected`, nothing on stdout, exit 2. */
 static void refused(const char *line, const char *expected) {
-    int status = run(line);
+    int status = scene_run(line);
     if (status != 2) fail_msg("%s: exit %d instead of 2; %s", line, status, program.err_text);
     assert_int_equal(program.out_size, 0);
     const char *newline = strchr(program.err_text, '\n');
@@ -315,14 +294,14 @@ static void nan_stops(void **state) {
     explosive_make();
     good("--data data --resume explosive/step-2 --param lr=" EXPLOSIVE_TINY
          " --steps 20 --checkpoint-dir c"); /* harmless */
-    assert_int_equal(run(EXPLODES "--param nan=stop --steps 20 --checkpoint-dir c"), 1);
+    assert_int_equal(scene_run(EXPLODES "--param nan=stop --steps 20 --checkpoint-dir c"), 1);
     assert_true(program_said(&program, "loss is nan at step 4 (loss before: "));
     assert_true(program_said(&program, ", lr 1); ending (nan=stop), the last finite state is step 2"));
     assert_true(program_said(&program, "failed at step 4"));
 
-    assert_int_equal(run(EXPLODES "--param nan=pause --steps 20 --checkpoint-dir c"), 1);
+    assert_int_equal(scene_run(EXPLODES "--param nan=pause --steps 20 --checkpoint-dir c"), 1);
     assert_true(program_said(&program, "nobody is connected who could resume"));
-    assert_int_equal(run(EXPLODES "--param nan=stop --steps 20 --param ds=2 --checkpoint-dir d"), 1);
+    assert_int_equal(scene_run(EXPLODES "--param nan=stop --steps 20 --param ds=2 --checkpoint-dir d"), 1);
     assert_true(program_file("d/step-2")); /* the last finite state, with the settings of now, is worth a file */
 
     good(EXPLODES "--param nan=ignore --steps 20 --checkpoint-dir e --print-metrics");
@@ -349,16 +328,16 @@ static void recognizes(void **state) {
     assert_int_equal(fread(head, 1, 8, file), 8);
     fclose(file);
     assert_memory_equal(head, "\x89PNG\r\n\x1a\n", 8);
-    assert_int_equal(run("--data data --resume c/step-100 --call recognize_101"), 2);
+    assert_int_equal(scene_run("--data data --resume c/step-100 --call recognize_101"), 2);
     assert_true(program_said(&program, "between 1 and 100"));
-    assert_int_equal(run("--data data --resume c/step-100 --call fly"), 2);
+    assert_int_equal(scene_run("--data data --resume c/step-100 --call fly"), 2);
     assert_true(program_said(&program, "no command \"fly\""));
-    assert_int_equal(run("--data data --resume c/step-100 --call recognize_3 --image-dir nosuch"), 1);
+    assert_int_equal(scene_run("--data data --resume c/step-100 --call recognize_3 --image-dir nosuch"), 1);
     assert_true(program_said(&program, "cannot write the picture nosuch/"));
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scene_enter_alone, scene_leave_alone)
     const struct CMUnitTest tests[] = {
         TEST(bad_words),           TEST(bad_data),
         TEST(bad_checkpoints),     TEST(unwritable_folder),

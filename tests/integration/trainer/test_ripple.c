@@ -1,6 +1,5 @@
 /* test_ripple.c: the pond as a run: alone, resumed to the bit, and steered by a scripted bot. */
-#include "peer.h"
-#include "program.h"
+#include "scene.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,37 +13,14 @@
 #define POND "--model ripple --param size=64 --param drops=9 "
 #define ENDLESS POND "--param steps=1e9 --param damping=0.5 --param save_every=1e6 "
 
-static struct program program;
-static struct peer peer;
-
-static int enter(void **state) {
-    (void)state;
-    program_enter();
-    peer_open(&peer, program_path("bot.sock"));
-    return 0;
-}
-
-static int leave(void **state) {
-    (void)state;
-    peer_close(&peer);
-    program_free(&program);
-    program_leave();
-    return 0;
-}
-
-static int run(const char *line) {
-    program_free(&program);
-    return program_run(&program, line);
-}
-
 static const char *good(const char *line) {
-    int status = run(line);
+    int status = scene_run(line);
     if (status != 0) fail_msg("%s: exit %d, %s", line, status, program.err_text);
     return program.out_text;
 }
 
 static void refused(const char *line, const char *expected) {
-    int status = run(line);
+    int status = scene_run(line);
     if (status != 2) fail_msg("%s: exit %d instead of 2; %s", line, status, program.err_text);
     const char *newline = strchr(program.err_text, '\n');
     if (newline == NULL || newline[1] != '\0') fail_msg("%s: not one line: %s", line, program.err_text);
@@ -98,19 +74,11 @@ static void bad_input(void **state) {
     refused("--model softmax --data data --resume saved/step-5", "is of model ripple, not of softmax");
     good("--model softmax --data data --steps 2 --checkpoint-dir other");
     refused("--model ripple --resume other/step-2", "is of model softmax, not of ripple");
-    assert_int_equal(run(POND "--param eps=1 --steps 1000"), 1);
+    assert_int_equal(scene_run(POND "--param eps=1 --steps 1000"), 1);
     assert_true(program_said(&program, "the waves are not finite at step "));
 }
 
 /* ---- with a bot ---- */
-
-static void launch(const char *line, const char *params) {
-    const char *run_dir = program_path("run");
-    assert_int_equal(mkdir(run_dir, 0755), 0);
-    const struct program_options options = {.socket = peer.path, .run_dir = run_dir};
-    program_start(&program, &options, line);
-    peer_welcome(&peer, params);
-}
 
 static void ends(const char *status, int exit_status) {
     assert_string_equal(peer_text(peer_wait(&peer, "bye", NULL), "status"), status);
@@ -126,7 +94,7 @@ static const cJSON *set(const char *id, const char *params, const char *answer) 
 /* The launcher's values count from the first step, those of the start included; pictures come by themselves. */
 static void whole_run(void **state) {
     (void)state;
-    launch(POND, "{\"size\":32,\"steps\":100,\"show_every\":50}");
+    scene_launch(POND, "{\"size\":32,\"steps\":100,\"show_every\":50}");
     assert_string_equal(peer_text(peer.frame, "name"), "ripple");
     assert_true(peer_number(peer.frame, "total_steps") == 1000);
     assert_true(peer_number(peer_wait(&peer, "event", "plan"), "total_steps") == 100);
@@ -141,7 +109,7 @@ static void whole_run(void **state) {
 
 static void steered(void **state) {
     (void)state;
-    launch(ENDLESS, "{}");
+    scene_launch(ENDLESS, "{}");
     peer_wait_step(&peer, 3);
     const cJSON *applied = set("a", "{\"eps\":0.02,\"damping\":0.4}", "applied");
     assert_true(peer_number(cJSON_GetObjectItem(applied, "old"), "eps") == 0.03);
@@ -168,7 +136,7 @@ static void steered(void **state) {
 /* Waves beyond all numbers: it pauses itself, and goes on from the last finite state with a smaller step. */
 static void burst(void **state) {
     (void)state;
-    launch(ENDLESS, "{}");
+    scene_launch(ENDLESS, "{}");
     peer_wait_step(&peer, 3);
     peer_send(&peer, "{\"type\":\"set\",\"id\":\"a\",\"params\":{\"eps\":1}}");
     assert_string_equal(peer_text(peer_wait(&peer, "event", "paused"), "text"), "nan");
@@ -183,7 +151,7 @@ static void burst(void **state) {
 /* Stopped there, what is saved is the last state that was finite: another would burst again at once. */
 static void burst_stopped(void **state) {
     (void)state;
-    launch(ENDLESS, "{}");
+    scene_launch(ENDLESS, "{}");
     peer_wait_step(&peer, 3);
     peer_send(&peer, "{\"type\":\"set\",\"id\":\"a\",\"params\":{\"eps\":1}}");
     assert_string_equal(peer_text(peer_wait(&peer, "event", "paused"), "text"), "nan");
@@ -193,7 +161,7 @@ static void burst_stopped(void **state) {
     assert_true(program_said(&program, "/step-0\n"));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scene_enter, scene_leave)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

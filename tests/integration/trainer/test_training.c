@@ -1,7 +1,6 @@
 /* test_training.c: how a training goes on: learning-rate schedules, epochs with validation, early stopping, the best
  * epoch kept; without a bot, and as the chat steers it. */
-#include "peer.h"
-#include "program.h"
+#include "scene.h"
 #include "schedule.h"
 
 #include <math.h>
@@ -19,36 +18,13 @@
 #define SMALL "--model softmax --data data --param bs=50 "
 #define HELD SMALL "--param validation=0.1 "
 
-static struct program program;
-static struct peer peer;
-
-static int enter(void **state) {
-    (void)state;
-    program_enter();
-    peer_open(&peer, program_path("bot.sock"));
-    return 0;
-}
-
-static int leave(void **state) {
-    (void)state;
-    peer_close(&peer);
-    program_free(&program);
-    program_leave();
-    return 0;
-}
-
-static int run(const char *line) {
-    program_free(&program);
-    return program_run(&program, line);
-}
-
 static void good(const char *line) {
-    int status = run(line);
+    int status = scene_run(line);
     if (status != 0) fail_msg("%s: exit %d, %s", line, status, program.err_text);
 }
 
 static void refused(const char *line, const char *expected) {
-    int status = run(line);
+    int status = scene_run(line);
     if (status != 2) fail_msg("%s: exit %d instead of 2; %s", line, status, program.err_text);
     const char *newline = strchr(program.err_text, '\n');
     if (newline == NULL || newline[1] != '\0') fail_msg("%s: not one line: %s", line, program.err_text);
@@ -201,10 +177,10 @@ static void refusals(void **state) {
 /* What this machine cannot do is said in one line, before anything is trained. */
 static void backends(void **state) {
     (void)state;
-    assert_int_equal(run(SMALL "--backend openblas --precision bf16 --steps 2"), 2);
+    assert_int_equal(scene_run(SMALL "--backend openblas --precision bf16 --steps 2"), 2);
     assert_true(program_said(&program, "bf16"));
     assert_null(strstr(program.out_text, "Iter"));
-    int status = run(SMALL "--backend cuda --steps 2 --print-metrics");
+    int status = scene_run(SMALL "--backend cuda --steps 2 --print-metrics");
     if (status == 0) return; /* there is a device */
     assert_int_equal(status, 2);
     assert_true(program_said(&program, "cuda") || program_said(&program, "CUDA"));
@@ -227,10 +203,10 @@ static void want_of_memory(void **state) {
     skip(); /* they need room of their own without end */
 #endif
     memory_limit((rlim_t)1080 << 20);
-    int small =
-        run("--model dcgan --backend openblas --threads 1 --data data --param bs=16 --steps 2 --checkpoint-dir c");
-    int large =
-        run("--backend openblas --threads 1 --data data --param bs=2000 --steps 3 --checkpoint-dir c --resume latest");
+    int small = scene_run(
+        "--model dcgan --backend openblas --threads 1 --data data --param bs=16 --steps 2 --checkpoint-dir c");
+    int large = scene_run(
+        "--backend openblas --threads 1 --data data --param bs=2000 --steps 3 --checkpoint-dir c --resume latest");
     memory_limit(0);
     assert_int_equal(small, 0);
     assert_int_equal(large, 1);
@@ -241,14 +217,6 @@ static void want_of_memory(void **state) {
 }
 
 /* ---- as the chat steers it ---- */
-
-static void launch(const char *line) {
-    const char *run_dir = program_path("run");
-    assert_int_equal(mkdir(run_dir, 0755), 0);
-    const struct program_options options = {.socket = peer.path, .run_dir = run_dir};
-    program_start(&program, &options, line);
-    peer_welcome(&peer, "{}");
-}
 
 static const char *set(const char *id, const char *params, const char *answer) {
     peer_send(&peer, "{\"type\":\"set\",\"id\":\"%s\",\"params\":%s}", id, params);
@@ -265,7 +233,9 @@ static void ends(void) {
 /* A live lr is the schedule's base: the answer names it, a note what becomes of it. */
 static void live_schedule(void **state) {
     (void)state;
-    launch(SMALL "--param ti=1e9 --param save_every=1e6 --param ds=1000 --param schedule=step --param lr_step=1e6");
+    scene_launch(SMALL
+                 "--param ti=1e9 --param save_every=1e6 --param ds=1000 --param schedule=step --param lr_step=1e6",
+                 "{}");
     peer_wait_step(&peer, 3);
     set("a", "{\"lr\":0.5}", "applied");
     const char *text = peer_text(peer_wait(&peer, "event", "note"), "text");
@@ -286,7 +256,7 @@ static void live_schedule(void **state) {
 
 static void live_epochs(void **state) {
     (void)state;
-    launch(HELD "--param epochs=1000000 --param ds=100000 --param save_every=1e6");
+    scene_launch(HELD "--param epochs=1000000 --param ds=100000 --param save_every=1e6", "{}");
     const cJSON *epoch = peer_wait(&peer, "event", "epoch");
     assert_true(peer_number(epoch, "epoch") == 1 && peer_number(epoch, "step") == 36);
     assert_non_null(strstr(peer_text(epoch, "text"), "epoch 1 of 1000000: loss "));
@@ -306,7 +276,7 @@ static void live_epochs(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scene_enter, scene_leave)
     const struct CMUnitTest tests[] = {
         TEST(schedules), TEST(epochs_validate), TEST(stops_early), TEST(keeps_the_best), TEST(refusals),
         TEST(backends),  TEST(live_schedule),   TEST(live_epochs), TEST(want_of_memory),
