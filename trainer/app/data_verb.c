@@ -118,5 +118,9 @@ int data_verb(int argc, char *const argv[]) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc > 1 && strcmp(argv[1], "list") == 0) return list(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "fetch") == 0) return fetch(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+        puts("usage: " DATA_VERB_USAGE);
+        return GOOD;
+    }
     return complain(USAGE, "usage: " DATA_VERB_USAGE);
 }
